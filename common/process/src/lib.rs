@@ -1,1 +1,9 @@
-//! stub
+//! What every deployable does before and after its real work: the TLS provider, logging, signals,
+//! metrics, a small HTTP server for operators, and writing files so that a crash cannot tear them.
+
+pub mod crypto;
+pub mod fs;
+pub mod http;
+pub mod logging;
+pub mod shutdown;
+pub mod telemetry;

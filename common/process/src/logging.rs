@@ -1,0 +1,103 @@
+//! Log output, with Istio's flags (`--log_output_level`, `--log_as_json`).
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
+
+/// The logging flags that every Lateen program takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LogArgs {
+    /// Minimum level of messages, per scope: SCOPE:LEVEL[,SCOPE:LEVEL...] with the levels debug,
+    /// info, warn, error, none; scope `default` is everything else. Example: default:info,xds:debug
+    #[arg(
+        long = "log_output_level",
+        default_value = "default:info",
+        global = true
+    )]
+    pub log_output_level: String,
+
+    /// Write log lines as JSON objects
+    #[arg(long = "log_as_json", global = true)]
+    pub log_as_json: bool,
+}
+
+/// A `--log_output_level` that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// A part is not `SCOPE:LEVEL` with a known level.
+    #[error(
+        "--log_output_level: `{0}` is not SCOPE:LEVEL with one of debug, info, warn, error, none"
+    )]
+    Level(String),
+    /// Logging was set up before in this process.
+    #[error("logging is set up already")]
+    AlreadySet,
+}
+
+impl LogArgs {
+    /// Starts logging to standard error.
+    ///
+    /// # Errors
+    /// [`LogError`] when the flag cannot be read or logging runs already.
+    pub fn init(&self) -> Result<(), LogError> {
+        let filter = filter(&self.log_output_level)?;
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+        let started = if self.log_as_json {
+            builder.json().try_init()
+        } else {
+            builder.try_init()
+        };
+        started.map_err(|_| LogError::AlreadySet)
+    }
+}
+
+fn filter(levels: &str) -> Result<EnvFilter, LogError> {
+    let mut filter = EnvFilter::new("info");
+    for part in levels.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        filter = filter.add_directive(directive(part)?);
+    }
+    Ok(filter)
+}
+
+/// One `SCOPE:LEVEL` (or a bare `LEVEL`, as Istio takes it) in tracing's form.
+fn directive(part: &str) -> Result<Directive, LogError> {
+    let unusable = || LogError::Level(part.to_owned());
+    let (scope, level) = part.rsplit_once(':').unwrap_or(("default", part));
+    let level = match level {
+        "none" => "off",
+        "fatal" | "error" => "error",
+        "warn" | "warning" => "warn",
+        "info" => "info",
+        "debug" => "debug",
+        "trace" => "trace",
+        _ => return Err(unusable()),
+    };
+    let text = match scope {
+        "default" | "all" => level.to_owned(),
+        // Crate names have no dashes; Istio's scope names do.
+        scope => format!("{}={level}", scope.replace('-', "_")),
+    };
+    text.parse().map_err(|_| unusable())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn scopes_and_levels_are_read_as_istio_writes_them() {
+        assert_eq!(filter("default:warn").unwrap().to_string(), "warn");
+        let two = filter("default:info,xds:debug").unwrap().to_string();
+        assert!(two.contains("xds=debug") && two.contains("info"), "{two}");
+        assert_eq!(filter("none").unwrap().to_string(), "off");
+    }
+
+    #[test]
+    fn an_unknown_level_is_named() {
+        let message = filter("default:loud").unwrap_err().to_string();
+        assert!(message.contains("default:loud"), "{message}");
+    }
+}
