@@ -1,0 +1,140 @@
+"""rust_crate: every target of one crate of the workspace, as its Cargo.toml says.
+
+    //DIR:lib                 the library
+    //DIR:NAME                each binary (an alias of the library where the crate has none)
+    //DIR:lib_test            the tests inside the library
+    //DIR:FILE                each tests/FILE.rs
+    //DIR:clippy, :rustfmt    the lints of [workspace.lints] as errors, and the formatting
+"""
+
+load("@crates//:defs.bzl", "LINT_FLAGS", "MEMBERS")
+load("@machine//:defs.bzl", "CONFORMANCE", "PROGRAMS", "ROOT")
+load("@rules_rust//cargo:defs.bzl", "cargo_build_script")
+load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_library", "rust_test", "rustfmt_test")
+load("@strangers//:defs.bzl", "ENVOY", "PYTHON")
+
+# What a test asks for with required-features, and how it gets it.
+_ROOT_TAGS = ["exclusive", "external", "local", "no-sandbox"]
+
+def _needs(features, programs):
+    """(target_compatible_with, env, tags) of a test with these required features."""
+    missing, env, tags = [], {}, []
+    if "netns-tests" in features or "root-tests" in features:
+        tags.extend(_ROOT_TAGS)
+        if not ROOT:
+            missing.append("//tools/build_defs:needs_root__see_README")
+    if "stranger-tests" in features:
+        env.update({"LATEEN_ENVOY": ENVOY, "LATEEN_PYTHON": PYTHON})
+        tags.extend(["cpu:2"])
+        if not ENVOY:
+            missing.append("//tools/build_defs:needs_strangers__see_README")
+    if "conformance-tests" in features:
+        env["LATEEN_CONFORMANCE"] = CONFORMANCE
+        if not CONFORMANCE:
+            missing.append("//tools/build_defs:needs_LATEEN_CONFORMANCE__see_README")
+    for p in programs:
+        if p not in PROGRAMS and "//tools/build_defs:needs_strangers__see_README" not in missing:
+            missing.append("//tools/build_defs:needs_strangers__see_README")
+    return missing, env, tags
+
+def rust_crate(name, compile_data = [], data = [], programs = {}):
+    """Declares the targets of the crate NAME.
+
+    Args:
+      name: the package's name in Cargo.toml.
+      compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
+      data: files that tests read when they run.
+      programs: test name -> programs of other projects that it starts (nft, skopeo, ...).
+    """
+    m = MEMBERS.get(name)
+    if not m:
+        fail("{}: no such package in the workspace's Cargo.toml".format(name))
+    if m["dir"] != native.package_name():
+        fail("{} lies in {}".format(name, m["dir"]))
+    normal, build, dev = m["normal"], m["build"], m["dev"]
+    included = native.glob(["proto/**", "src/**", "testdata/**", "tests/**"], exclude = ["src/**/*.rs"], allow_empty = True) + compile_data
+    shared = {"compile_data": included, "edition": m["edition"], "version": m["version"], "rustc_flags": LINT_FLAGS, "visibility": ["//visibility:public"]}
+    bin_sources = [b["src"] for b in m["bins"]]
+    linted = []
+
+    script = []
+    if m["script"]:
+        cargo_build_script(
+            name = "build_script",
+            srcs = ["build.rs"],
+            data = included,
+            edition = m["edition"],
+            deps = build["deps"],
+            proc_macro_deps = build["proc_macro_deps"],
+            aliases = build["aliases"],
+        )
+        script = [":build_script"]
+
+    library = []
+    if m["has_lib"]:
+        rust_library(
+            name = "lib",
+            crate_name = m["crate"],
+            srcs = native.glob(["src/**/*.rs"], exclude = bin_sources, allow_empty = True),
+            deps = normal["deps"] + script,
+            proc_macro_deps = normal["proc_macro_deps"],
+            aliases = normal["aliases"],
+            **shared
+        )
+        rust_test(
+            name = "lib_test",
+            crate = ":lib",
+            data = data,
+            deps = dev["deps"],
+            proc_macro_deps = dev["proc_macro_deps"],
+            rustc_flags = LINT_FLAGS,
+            size = "small",
+            timeout = "moderate",
+        )
+        library = [":lib"]
+        linted.extend([":lib", ":lib_test"])
+
+    bins = {}
+    for b in m["bins"]:
+        rust_binary(
+            name = b["name"],
+            srcs = [b["src"]] if m["has_lib"] else native.glob(["src/**/*.rs"]),
+            crate_root = b["src"],
+            deps = normal["deps"] + library,
+            proc_macro_deps = normal["proc_macro_deps"],
+            aliases = normal["aliases"],
+            **shared
+        )
+        bins["CARGO_BIN_EXE_" + b["name"]] = "$(rootpath :{})".format(b["name"])
+        linted.append(":" + b["name"])
+    if not [b for b in m["bins"] if b["name"] == name]:
+        native.alias(name = name, actual = ":lib", visibility = ["//visibility:public"])
+
+    features = {t["src"]: t["features"] for t in m["tests"]}
+    for src in native.glob(["tests/*.rs"], allow_empty = True):
+        test = src[len("tests/"):-len(".rs")]
+        missing, env, tags = _needs(features.get(src, []), programs.get(test, []))
+        rust_test(
+            name = test,
+            srcs = [src] + native.glob(["tests/*/*.rs"], allow_empty = True),
+            crate_root = src,
+            compile_data = included,
+            data = data + [":" + b["name"] for b in m["bins"]],
+            deps = depset(normal["deps"] + dev["deps"] + library).to_list(),
+            proc_macro_deps = depset(normal["proc_macro_deps"] + dev["proc_macro_deps"]).to_list(),
+            aliases = dict(normal["aliases"], **dev["aliases"]),
+            crate_features = features.get(src, []),
+            edition = m["edition"],
+            env = env,
+            rustc_env = bins,
+            rustc_flags = LINT_FLAGS,
+            size = "medium",
+            tags = tags,
+            target_compatible_with = missing,
+            version = m["version"],
+        )
+        if not missing:
+            linted.append(":" + test)
+
+    rust_clippy(name = "clippy", deps = linted)
+    rustfmt_test(name = "rustfmt", targets = linted, size = "small")

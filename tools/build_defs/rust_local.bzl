@@ -1,0 +1,94 @@
+"""A rust_toolchain over the rustup toolchain that rust-toolchain.toml names."""
+
+_TRIPLE = "x86_64-unknown-linux-gnu"
+
+_BUILD = """
+load("@rules_rust//rust:defs.bzl", "rustfmt_toolchain")
+load("@rules_rust//rust:toolchain.bzl", "rust_stdlib_filegroup", "rust_toolchain")
+
+package(default_visibility = ["//visibility:public"])
+
+filegroup(name = "rustc", srcs = ["bin/rustc"])
+filegroup(name = "rustdoc", srcs = ["bin/rustdoc"])
+filegroup(name = "rustfmt_bin", srcs = ["bin/rustfmt"])
+filegroup(name = "cargo", srcs = ["bin/cargo"])
+filegroup(name = "cargo_clippy", srcs = ["bin/cargo-clippy"])
+filegroup(name = "clippy_driver", srcs = ["bin/clippy-driver"])
+filegroup(name = "rustc_lib", srcs = glob(["lib/*.so*", "lib/rustlib/{t}/lib/*.so*", "lib/rustlib/{t}/bin/rust-lld", "lib/rustlib/{t}/bin/gcc-ld/*"], allow_empty = True))
+rust_stdlib_filegroup(name = "rust_std", srcs = glob(["lib/rustlib/{t}/lib/*.rlib", "lib/rustlib/{t}/lib/*.rmeta", "lib/rustlib/{t}/lib/*.so*", "lib/rustlib/{t}/lib/*.a", "lib/rustlib/{t}/lib/self-contained/**"], allow_empty = True))
+
+rust_toolchain(
+    name = "rust_toolchain",
+    binary_ext = "",
+    cargo = ":cargo",
+    cargo_clippy = ":cargo_clippy",
+    clippy_driver = ":clippy_driver",
+    default_edition = "2024",
+    dylib_ext = ".so",
+    exec_triple = "{t}",
+    extra_exec_rustc_flags = {xflags},
+    extra_rustc_flags = {flags},
+    rust_doc = ":rustdoc",
+    rust_std = ":rust_std",
+    rustc = ":rustc",
+    rustc_lib = ":rustc_lib",
+    rustfmt = ":rustfmt_bin",
+    staticlib_ext = ".a",
+    stdlib_linkflags = ["-lpthread", "-ldl"],
+    target_triple = "{t}",
+)
+
+toolchain(
+    name = "toolchain",
+    exec_compatible_with = ["@platforms//cpu:x86_64", "@platforms//os:linux"],
+    target_compatible_with = ["@platforms//cpu:x86_64", "@platforms//os:linux"],
+    toolchain = ":rust_toolchain",
+    toolchain_type = "@rules_rust//rust:toolchain_type",
+)
+
+rustfmt_toolchain(name = "rustfmt", rustc = ":rustc", rustc_lib = ":rustc_lib", rustfmt = ":rustfmt_bin")
+
+toolchain(
+    name = "rustfmt_toolchain",
+    toolchain = ":rustfmt",
+    toolchain_type = "@rules_rust//rust/rustfmt:toolchain_type",
+)
+"""
+
+def _channel(rctx):
+    for line in rctx.read(rctx.attr.toolchain_file).split("\n"):
+        key, _, value = line.partition("=")
+        if key.strip() == "channel":
+            return value.strip().strip('"')
+    fail("{}: no channel".format(rctx.attr.toolchain_file))
+
+def _impl(rctx):
+    channel = _channel(rctx)
+
+    # rustup installs the channel that its override file names, with its components, when it is asked.
+    rctx.report_progress("rustup: Rust {}".format(channel))
+    found = rctx.execute(["rustc", "--print", "sysroot"], working_directory = str(rctx.path(rctx.attr.toolchain_file).dirname), timeout = 900)
+    if found.return_code:
+        fail("rustc from rustup is needed (https://rustup.rs):\n" + found.stderr)
+    root = rctx.path(found.stdout.strip())
+    version = rctx.execute([str(root.get_child("bin").get_child("rustc")), "-vV"]).stdout
+    if "release: {}\n".format(channel) not in version:
+        fail("Rust {} is wanted (rust-toolchain.toml); found:\n{}\nInstall it with: rustup toolchain install {}".format(channel, version, channel))
+    for tool in ["rustfmt", "clippy-driver"]:
+        if not root.get_child("bin").get_child(tool).exists:
+            fail("{} is missing: rustup component add --toolchain {} rustfmt clippy".format(tool, channel))
+    for d in ["bin", "lib"]:
+        rctx.symlink(root.get_child(d), d)
+    rctx.file("version.txt", version)
+    rctx.file("BUILD.bazel", _BUILD.format(t = _TRIPLE, flags = repr(rctx.attr.extra_rustc_flags), xflags = repr(rctx.attr.extra_exec_rustc_flags)))
+
+rust_local_toolchain = repository_rule(
+    implementation = _impl,
+    attrs = {
+        "toolchain_file": attr.label(mandatory = True, doc = "rust-toolchain.toml"),
+        "extra_rustc_flags": attr.string_list(),
+        "extra_exec_rustc_flags": attr.string_list(),
+    },
+    environ = ["PATH", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"],
+    local = True,
+)
