@@ -1,0 +1,293 @@
+//! From an object as written to a typed one.
+
+use serde::de::DeserializeOwned;
+
+use super::{Object, Unsupported};
+use crate::istio::virtual_service::StringMatch;
+use crate::istio::{PeerAuthentication, VirtualService};
+use crate::problem::Problem;
+use crate::yaml::RawObject;
+
+/// Kinds that a mesh's manifests hold and that say nothing to it: no warning for them.
+const UNREAD: &[&str] = &[
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ControllerRevision",
+    "CronJob",
+    "CustomResourceDefinition",
+    "DaemonSet",
+    "Deployment",
+    "Event",
+    "HorizontalPodAutoscaler",
+    "Job",
+    "Lease",
+    "MutatingWebhookConfiguration",
+    "NetworkPolicy",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+    "ReplicaSet",
+    "Role",
+    "RoleBinding",
+    "ServiceAccount",
+    "StatefulSet",
+    "StorageClass",
+    "ValidatingWebhookConfiguration",
+];
+
+const MAX_WARNINGS: usize = 50;
+
+impl Object {
+    /// Types an object. The problems beside a success are warnings: fields that the kind does not
+    /// have, or a kind that the mesh does not read.
+    ///
+    /// # Errors
+    /// A field whose value does not fit its type, or that breaks a rule of its kind.
+    pub fn parse(raw: &RawObject) -> Result<(Self, Vec<Problem>), Problem> {
+        let group = raw
+            .api_version
+            .rsplit_once('/')
+            .map_or("", |(group, _)| group);
+        match (group, raw.kind.as_str()) {
+            ("", "Namespace") => typed(raw, |o| Object::Namespace(Box::new(o))),
+            ("", "Node") => typed(raw, |o| Object::Node(Box::new(o))),
+            ("", "ConfigMap") => typed(raw, |o| Object::ConfigMap(Box::new(o))),
+            ("", "Secret") => typed(raw, |o| Object::Secret(Box::new(o))),
+            ("", "Service") => typed(raw, |o| Object::Service(Box::new(o))),
+            ("", "Pod") => typed(raw, |o| Object::Pod(Box::new(o))),
+            ("discovery.k8s.io", "EndpointSlice") => {
+                typed(raw, |o| Object::EndpointSlice(Box::new(o)))
+            }
+            ("networking.istio.io", "VirtualService") => {
+                istio(raw, &["v1", "v1beta1", "v1alpha3"])?;
+                let parsed = typed(raw, |o| Object::VirtualService(Box::new(o)))?;
+                if let (Object::VirtualService(o), _) = &parsed {
+                    virtual_service(raw, o)?;
+                }
+                Ok(parsed)
+            }
+            ("networking.istio.io", "DestinationRule") => {
+                istio(raw, &["v1", "v1beta1", "v1alpha3"])?;
+                let parsed = typed(raw, |o| Object::DestinationRule(Box::new(o)))?;
+                if let (Object::DestinationRule(o), _) = &parsed
+                    && o.spec.host.is_empty()
+                {
+                    return Err(refused(
+                        raw,
+                        "spec.host",
+                        "is missing; name the service that the rule is for",
+                    ));
+                }
+                Ok(parsed)
+            }
+            ("security.istio.io", "PeerAuthentication") => {
+                istio(raw, &["v1", "v1beta1"])?;
+                let parsed = typed(raw, |o| Object::PeerAuthentication(Box::new(o)))?;
+                if let (Object::PeerAuthentication(o), _) = &parsed {
+                    peer_authentication(raw, o)?;
+                }
+                Ok(parsed)
+            }
+            _ => Ok(unsupported(raw)),
+        }
+    }
+}
+
+fn refused(raw: &RawObject, field: &str, message: impl Into<String>) -> Problem {
+    Problem::error(&raw.source, message)
+        .about(raw.describe())
+        .at_field(field)
+}
+
+fn typed<T: DeserializeOwned>(
+    raw: &RawObject,
+    wrap: impl FnOnce(T) -> Object,
+) -> Result<(Object, Vec<Problem>), Problem> {
+    let mut warnings = Vec::new();
+    let mut more = 0_usize;
+    let result = {
+        let mut unknown = |path: serde_ignored::Path<'_>| {
+            if warnings.len() < MAX_WARNINGS {
+                let path = readable(&path.to_string());
+                warnings.push(
+                    Problem::warning(
+                        &raw.source,
+                        format!("{} has no such field; it is ignored", raw.kind),
+                    )
+                    .about(raw.describe())
+                    .at_field(path),
+                );
+            } else {
+                more += 1;
+            }
+        };
+        let ignoring = serde_ignored::Deserializer::new(&raw.value, &mut unknown);
+        serde_path_to_error::deserialize::<_, T>(ignoring)
+    };
+    if more > 0 {
+        warnings.push(
+            Problem::warning(&raw.source, format!("has {more} more unknown fields"))
+                .about(raw.describe()),
+        );
+    }
+    match result {
+        Ok(value) => Ok((wrap(value), warnings)),
+        Err(error) => {
+            let path = error.path().to_string();
+            Err(refused(raw, &path, error.into_inner().to_string()))
+        }
+    }
+}
+
+/// `serde_ignored` writes `a.?.b` where it passed through an optional field and `a.0` for an index.
+fn readable(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for part in path.split('.').filter(|part| *part != "?") {
+        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
+            out.push_str(&format!("[{part}]"));
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(part);
+        }
+    }
+    out
+}
+
+fn unsupported(raw: &RawObject) -> (Object, Vec<Problem>) {
+    let object = Object::Unsupported(Unsupported {
+        api_version: raw.api_version.clone(),
+        kind: raw.kind.clone(),
+        namespace: raw.namespace.clone().unwrap_or_default(),
+        name: raw.name.clone(),
+    });
+    if UNREAD.contains(&raw.kind.as_str()) {
+        return (object, Vec::new());
+    }
+    let message = format!(
+        "the kind {} of {} is not read by this control plane; the object has no effect",
+        raw.kind, raw.api_version
+    );
+    (
+        object,
+        vec![
+            Problem::warning(&raw.source, message)
+                .about(raw.describe())
+                .at_field("kind"),
+        ],
+    )
+}
+
+fn istio(raw: &RawObject, served: &[&str]) -> Result<(), Problem> {
+    let version = raw
+        .api_version
+        .rsplit_once('/')
+        .map_or("", |(_, version)| version);
+    if served.contains(&version) {
+        return Ok(());
+    }
+    let message = format!(
+        "{version} is not a version of {}; use one of {}",
+        raw.kind,
+        served.join(", ")
+    );
+    Err(refused(raw, "apiVersion", message))
+}
+
+fn virtual_service(raw: &RawObject, object: &VirtualService) -> Result<(), Problem> {
+    if object.spec.hosts.is_empty() {
+        return Err(refused(
+            raw,
+            "spec.hosts",
+            "is empty; name at least one host",
+        ));
+    }
+    for (r, route) in object.spec.http.iter().enumerate() {
+        let path = format!("spec.http[{r}]");
+        if route.route.is_empty()
+            && route.redirect.is_none()
+            && route.direct_response.is_none()
+            && route.delegate.is_none()
+        {
+            return Err(refused(
+                raw,
+                &path,
+                "needs one of route, redirect, directResponse or delegate",
+            ));
+        }
+        if !route.route.is_empty() && (route.redirect.is_some() || route.direct_response.is_some())
+        {
+            return Err(refused(
+                raw,
+                &path,
+                "has route and also redirect or directResponse; keep one of them",
+            ));
+        }
+        for (d, to) in route.route.iter().enumerate() {
+            if to.destination.host.is_empty() {
+                return Err(refused(
+                    raw,
+                    &format!("{path}.route[{d}].destination.host"),
+                    "is missing; name a service",
+                ));
+            }
+        }
+        for (m, conditions) in route.matches.iter().enumerate() {
+            let fixed = [
+                &conditions.uri,
+                &conditions.scheme,
+                &conditions.method,
+                &conditions.authority,
+            ];
+            let all = fixed
+                .into_iter()
+                .flatten()
+                .chain(conditions.headers.values())
+                .chain(conditions.query_params.values())
+                .chain(conditions.without_headers.values());
+            for condition in all {
+                one_way(condition)
+                    .map_err(|why| refused(raw, &format!("{path}.match[{m}]"), why))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn one_way(condition: &StringMatch) -> Result<(), &'static str> {
+    let ways = [&condition.exact, &condition.prefix, &condition.regex];
+    if ways.into_iter().flatten().count() > 1 {
+        return Err("a condition has more than one of exact, prefix and regex; keep one");
+    }
+    Ok(())
+}
+
+fn peer_authentication(raw: &RawObject, object: &PeerAuthentication) -> Result<(), Problem> {
+    let spec = &object.spec;
+    if spec.port_level_mtls.is_empty() {
+        return Ok(());
+    }
+    if spec
+        .selector
+        .as_ref()
+        .is_none_or(|s| s.match_labels.is_empty())
+    {
+        return Err(refused(
+            raw,
+            "spec.portLevelMtls",
+            "portLevelMtls requires selector",
+        ));
+    }
+    if spec.port_level_mtls.contains_key(&0) {
+        return Err(refused(
+            raw,
+            "spec.portLevelMtls",
+            "port must be between 1-65535",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
