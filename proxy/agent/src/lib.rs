@@ -1,1 +1,13 @@
-//! stub
+//! The agent of a pod: it stands between one Envoy-compatible proxy and the control plane. It gets
+//! the workload's certificate and hands it out over SDS, writes the proxy's bootstrap, relays its
+//! configuration stream, starts and stops it, and answers for the pod's readiness and metrics.
+//! Arguments, environment, files and ports are those of Istio's pilot-agent.
+
+pub mod bootstrap;
+pub mod downward;
+pub mod environment;
+pub mod fetch;
+pub mod jitter;
+pub mod node;
+pub mod proxy_config;
+pub mod envoy;
