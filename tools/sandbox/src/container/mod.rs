@@ -1,0 +1,9 @@
+//! Containers: what one is made of, its life, and programs executed beside it.
+
+mod exec;
+mod life;
+mod spec;
+
+pub use exec::{Exec, ExecSpec};
+pub use life::{Container, Exit};
+pub use spec::{ContainerSpec, Mount, MountSource};
