@@ -136,5 +136,5 @@ def rust_crate(name, compile_data = [], data = [], programs = {}):
         if not missing:
             linted.append(":" + test)
 
-    rust_clippy(name = "clippy", deps = linted)
+    rust_clippy(name = "clippy", testonly = True, deps = linted)
     rustfmt_test(name = "rustfmt", targets = linted, size = "small")

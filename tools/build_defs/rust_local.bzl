@@ -3,8 +3,7 @@
 _TRIPLE = "x86_64-unknown-linux-gnu"
 
 _BUILD = """
-load("@rules_rust//rust:defs.bzl", "rustfmt_toolchain")
-load("@rules_rust//rust:toolchain.bzl", "rust_stdlib_filegroup", "rust_toolchain")
+load("@rules_rust//rust:toolchain.bzl", "rust_stdlib_filegroup", "rust_toolchain", "rustfmt_toolchain")
 
 package(default_visibility = ["//visibility:public"])
 
