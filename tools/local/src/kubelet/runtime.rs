@@ -1,0 +1,151 @@
+//! What the kubelet needs of whatever runs containers: the seam to namespaces and root rights, so that
+//! the kubelet itself is tested without them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Something the machine refused; the text becomes a status message.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("{0}")]
+pub struct RuntimeError(pub String);
+
+/// An unpacked image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageContent {
+    /// `sha256:...` of its configuration.
+    pub digest: String,
+    /// Unpacked layers, bottom first.
+    pub layers: Vec<PathBuf>,
+    /// `Entrypoint`.
+    pub entrypoint: Vec<String>,
+    /// `Cmd`.
+    pub command: Vec<String>,
+    /// `Env`, split at the first `=`.
+    pub env: Vec<(String, String)>,
+    /// `User`: empty, `uid`, `uid:gid` or a name.
+    pub user: String,
+    /// `WorkingDir`; empty for `/`.
+    pub working_directory: String,
+}
+
+/// A host path shown in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where in the container.
+    pub target: PathBuf,
+    /// What of the host.
+    pub source: PathBuf,
+    /// Whether writes are refused.
+    pub read_only: bool,
+}
+
+/// One container to start.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The pod's uid, as given to [`Runtime::add_pod`].
+    pub pod: String,
+    /// Unique on this node.
+    pub id: String,
+    /// Host name.
+    pub hostname: String,
+    /// Unpacked layers of its root.
+    pub layers: Vec<PathBuf>,
+    /// Program and arguments.
+    pub args: Vec<String>,
+    /// Whole environment.
+    pub env: Vec<(String, String)>,
+    /// Working directory.
+    pub working_directory: PathBuf,
+    /// Numeric user.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+    /// `securityContext.capabilities.add`; `ALL` when privileged.
+    pub add_capabilities: Vec<String>,
+    /// `securityContext.capabilities.drop`.
+    pub drop_capabilities: Vec<String>,
+    /// `allowPrivilegeEscalation: false`.
+    pub no_new_privileges: bool,
+    /// `readOnlyRootFilesystem`.
+    pub read_only_root: bool,
+    /// Volumes.
+    pub mounts: Vec<Mount>,
+    /// /etc/hosts.
+    pub hosts: String,
+    /// /etc/resolv.conf.
+    pub resolv_conf: String,
+    /// File for its output, CRI format; the directory exists.
+    pub log: PathBuf,
+    /// Where its overlay may be kept; the directory exists.
+    pub directory: PathBuf,
+}
+
+/// One port of one Service and where it leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// The Service's address.
+    pub address: Ipv4Addr,
+    /// True for UDP, false for TCP.
+    pub udp: bool,
+    /// The Service's port.
+    pub port: u16,
+    /// Ready endpoints; none refuses connections.
+    pub backends: Vec<SocketAddr>,
+}
+
+/// A boxed reader.
+pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
+/// A boxed writer.
+pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// A program running inside a container.
+pub struct Execution {
+    /// Its standard input, when it was asked for.
+    pub stdin: Option<Writer>,
+    /// Its standard output.
+    pub stdout: Reader,
+    /// Its standard error.
+    pub stderr: Reader,
+    /// Completes with the exit status, or with why it could not run.
+    pub exit: Pin<Box<dyn Future<Output = Result<i32, RuntimeError>> + Send>>,
+}
+
+/// A started container.
+#[async_trait]
+pub trait Running: Send + Sync {
+    /// Waits for its end: the exit status, 128 plus the number of a signal that killed it.
+    async fn exit(&self) -> i32;
+    /// Sends a signal; one to a container that has ended is lost.
+    fn signal(&self, signal: nix::sys::signal::Signal);
+    /// Executes a program beside the container's own.
+    async fn exec(&self, args: Vec<String>, stdin: bool) -> Result<Execution, RuntimeError>;
+}
+
+/// Runs the pods of one node.
+#[async_trait]
+pub trait Runtime: Send + Sync {
+    /// The node's own address in the pods' network.
+    fn host_ip(&self) -> Ipv4Addr;
+    /// Gives a pod its network; `uid` names it from then on.
+    async fn add_pod(&self, uid: &str) -> Result<Ipv4Addr, RuntimeError>;
+    /// Takes the pod's network away; its containers have ended.
+    async fn remove_pod(&self, uid: &str);
+    /// Opens an image archive, unpacking it when it was not yet.
+    async fn image(&self, archive: &Path) -> Result<Arc<ImageContent>, RuntimeError>;
+    /// Starts a container.
+    async fn start(&self, start: Start) -> Result<Arc<dyn Running>, RuntimeError>;
+    /// Opens a connection from the node to a pod.
+    async fn connect(&self, to: SocketAddr) -> std::io::Result<TcpStream>;
+    /// Replaces all service addresses.
+    async fn forward(&self, forwards: Vec<Forward>) -> Result<(), RuntimeError>;
+}
