@@ -2,5 +2,7 @@
 //! resources with versions, pure session state machines, the wire form, and the tonic services.
 
 mod resource;
+pub mod session;
+pub mod wire;
 
 pub use resource::{Resource, TypeUrl, Version};
