@@ -130,7 +130,9 @@ fn canonical(field: &str, name: &str) -> Result<Option<String>, Error> {
         .map(|_| Some(bare.to_owned()))
         .map_err(|_| Error::Invalid {
             field: field.to_owned(),
-            problem: format!("{name:?} is not a Linux capability; write one such as NET_ADMIN, or ALL"),
+            problem: format!(
+                "{name:?} is not a Linux capability; write one such as NET_ADMIN, or ALL"
+            ),
         })
 }
 
@@ -145,12 +147,13 @@ mod tests {
 
     #[test]
     fn what_istio_init_asks_for_leaves_two_capabilities() {
-        let set = Capabilities::of_security_context(
-            &names(&["NET_ADMIN", "NET_RAW"]),
-            &names(&["ALL"]),
-        )
-        .unwrap();
-        assert_eq!(set.0.into_iter().collect::<Vec<_>>(), ["NET_ADMIN", "NET_RAW"]);
+        let set =
+            Capabilities::of_security_context(&names(&["NET_ADMIN", "NET_RAW"]), &names(&["ALL"]))
+                .unwrap();
+        assert_eq!(
+            set.0.into_iter().collect::<Vec<_>>(),
+            ["NET_ADMIN", "NET_RAW"]
+        );
     }
 
     #[test]
@@ -162,6 +165,10 @@ mod tests {
     #[test]
     fn an_unknown_capability_is_named_with_its_field() {
         let error = Capabilities::of_security_context(&[], &names(&["NET_ADMINS"])).unwrap_err();
-        assert!(error.to_string().starts_with("securityContext.capabilities.drop: \"NET_ADMINS\""));
+        assert!(
+            error
+                .to_string()
+                .starts_with("securityContext.capabilities.drop: \"NET_ADMINS\"")
+        );
     }
 }

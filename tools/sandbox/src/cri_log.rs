@@ -10,9 +10,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-const TIME: &[BorrowedFormatItem<'_>] = format_description!(
-    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:9]Z"
-);
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:9]Z");
 
 /// A longer line is cut into partial ones (tag `P`), as containerd does.
 const MAX_LINE: usize = 16 * 1024;
@@ -118,7 +117,10 @@ mod tests {
     #[test]
     fn each_line_carries_time_stream_and_tag() {
         let (text, _) = logged(1 << 20, "stdout", b"one\n\nthree");
-        let lines: Vec<(&str, &str)> = text.lines().map(|line| line.split_once(' ').unwrap()).collect();
+        let lines: Vec<(&str, &str)> = text
+            .lines()
+            .map(|line| line.split_once(' ').unwrap())
+            .collect();
         assert_eq!(
             lines.iter().map(|(_, rest)| *rest).collect::<Vec<_>>(),
             ["stdout F one", "stdout F ", "stdout F three"]
@@ -133,14 +135,21 @@ mod tests {
         let mut input = vec![b'x'; MAX_LINE + 3];
         input.push(b'\n');
         let (text, _) = logged(1 << 20, "stderr", &input);
-        let tags: Vec<&str> = text.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
+        let tags: Vec<&str> = text
+            .lines()
+            .map(|line| line.split(' ').nth(2).unwrap())
+            .collect();
         assert_eq!(tags, ["P", "F"]);
         assert!(text.ends_with(" stderr F xxx\n"));
     }
 
     #[test]
     fn a_full_log_is_moved_aside_once_and_begun_anew() {
-        let (text, old) = logged(100, "stdout", b"aaaaaaaaaaaaaaaaaaaaaaaaa\nbbbbbbbbbbbbbbbbbbbbbbbbb\n");
+        let (text, old) = logged(
+            100,
+            "stdout",
+            b"aaaaaaaaaaaaaaaaaaaaaaaaa\nbbbbbbbbbbbbbbbbbbbbbbbbb\n",
+        );
         assert!(text.contains("bbb") && !text.contains("aaa"));
         assert!(old.unwrap().contains("aaa"));
     }

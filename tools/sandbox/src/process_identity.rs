@@ -57,6 +57,12 @@ mod tests {
     fn this_process_is_alive_and_one_with_another_start_is_not() {
         let me = ProcessIdentity::of(std::process::id().try_into().unwrap()).unwrap();
         assert!(me.is_alive());
-        assert!(!ProcessIdentity { start_time: me.start_time + 1, ..me }.is_alive());
+        assert!(
+            !ProcessIdentity {
+                start_time: me.start_time + 1,
+                ..me
+            }
+            .is_alive()
+        );
     }
 }

@@ -72,8 +72,7 @@ impl Container {
     pub fn start(spec: ContainerSpec, state_directory: &Path) -> Result<Self, Error> {
         spec.check()?;
         let directory = state_directory.join(&spec.id);
-        std::fs::create_dir_all(state_directory)
-            .map_err(Error::file("create", state_directory))?;
+        std::fs::create_dir_all(state_directory).map_err(Error::file("create", state_directory))?;
         std::fs::create_dir(&directory).map_err(Error::file("create", &directory))?;
         let started = Self::start_in(spec, &directory);
         if started.is_err() {
@@ -167,7 +166,11 @@ impl Container {
 
     /// Blocks until the program has ended, at most `limit`; `None` when it still runs.
     pub fn wait(&self, limit: Duration) -> Option<Exit> {
-        let exit = self.ended.exit.lock().unwrap_or_else(PoisonError::into_inner);
+        let exit = self
+            .ended
+            .exit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (exit, _) = self
             .ended
             .changed
@@ -223,11 +226,12 @@ impl Drop for Container {
 /// The shim was killed, so the kernel killed the container.
 const LOST: Exit = Exit::Signal(Signal::SIGKILL as i32);
 
-fn begin(
-    control: &UnixStream,
-    plan: Plan,
-) -> Result<(BufReader<UnixStream>, i32), String> {
-    let lost = |error: std::io::Error| format!("its shim does not answer: {error}; does main call sandbox::reexec::run_if_asked() first?");
+fn begin(control: &UnixStream, plan: Plan) -> Result<(BufReader<UnixStream>, i32), String> {
+    let lost = |error: std::io::Error| {
+        format!(
+            "its shim does not answer: {error}; does main call sandbox::reexec::run_if_asked() first?"
+        )
+    };
     send(control, &Order::Start(Box::new(plan))).map_err(lost)?;
     let mut events = BufReader::new(control.try_clone().map_err(lost)?);
     match receive::<Event>(&mut events).map_err(lost)? {
@@ -279,7 +283,11 @@ fn plan(spec: ContainerSpec, directory: &Path) -> Result<Plan, Error> {
         read_only_root: spec.read_only_root,
         mounts,
         netns: spec.netns.map(|netns| {
-            PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), netns.as_raw_fd()))
+            PathBuf::from(format!(
+                "/proc/{}/fd/{}",
+                std::process::id(),
+                netns.as_raw_fd()
+            ))
         }),
         log: spec.log,
         log_limit: spec.log_limit,

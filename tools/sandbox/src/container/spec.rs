@@ -89,13 +89,22 @@ impl ContainerSpec {
             || self.id.len() > 200
             || !self.id.chars().all(plain)
         {
-            return invalid("id", "must be 1 to 200 letters, digits, '-', '_' or '.', beginning with a letter or digit");
+            return invalid(
+                "id",
+                "must be 1 to 200 letters, digits, '-', '_' or '.', beginning with a letter or digit",
+            );
         }
         if self.args.first().is_none_or(String::is_empty) {
-            return invalid("args", "no command: the image has no entrypoint and the pod names none");
+            return invalid(
+                "args",
+                "no command: the image has no entrypoint and the pod names none",
+            );
         }
         if self.mounts.iter().any(|mount| !mount.target.is_absolute()) {
-            return invalid("mounts", "a mount's target must be an absolute path in the container");
+            return invalid(
+                "mounts",
+                "a mount's target must be an absolute path in the container",
+            );
         }
         Ok(())
     }
@@ -133,9 +142,18 @@ mod tests {
     #[test]
     fn an_id_that_would_leave_the_state_directory_is_refused() {
         for id in ["", "..", ".hidden", "a/b", "a b"] {
-            assert!(ContainerSpec::new(id, vec!["x".into()], "/log").check().is_err(), "{id:?}");
+            assert!(
+                ContainerSpec::new(id, vec!["x".into()], "/log")
+                    .check()
+                    .is_err(),
+                "{id:?}"
+            );
         }
-        assert!(ContainerSpec::new("pod-1_app.0", vec!["x".into()], "/log").check().is_ok());
+        assert!(
+            ContainerSpec::new("pod-1_app.0", vec!["x".into()], "/log")
+                .check()
+                .is_ok()
+        );
     }
 
     #[test]

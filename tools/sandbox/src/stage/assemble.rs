@@ -22,7 +22,11 @@ use crate::wire::Plan;
 pub(super) fn enter_root(plan: &Plan) -> Step<()> {
     let root = overlay(plan)?;
     let host_devices = devices::open_on_host()?;
-    let sources = plan.mounts.iter().map(open_source).collect::<Step<Vec<_>>>()?;
+    let sources = plan
+        .mounts
+        .iter()
+        .map(open_source)
+        .collect::<Step<Vec<_>>>()?;
     let host = open_path(Path::new("/"))?;
 
     chdir(&root).map_err(cannot("enter the root"))?;
@@ -51,7 +55,11 @@ pub(super) fn enter_root(plan: &Plan) -> Step<()> {
 fn overlay(plan: &Plan) -> Step<PathBuf> {
     let directory = &plan.directory;
     let on = |step: &str| format!("{step} in {}", directory.display());
-    if statfs(directory).map_err(cannot(on("look")))?.filesystem_type() == OVERLAYFS_SUPER_MAGIC {
+    if statfs(directory)
+        .map_err(cannot(on("look")))?
+        .filesystem_type()
+        == OVERLAYFS_SUPER_MAGIC
+    {
         // The kernel refuses an overlay's upper directory on an overlay: inside a container of
         // someone else's the changes are kept in memory.
         file_system("tmpfs", directory, MsFlags::empty(), "mode=0700")
@@ -81,7 +89,10 @@ fn overlay(plan: &Plan) -> Step<PathBuf> {
         MsFlags::empty(),
         Some(options.as_str()),
     )
-    .map_err(cannot(on(&format!("mount an overlay of {} layers", plan.layers.len()))))?;
+    .map_err(cannot(on(&format!(
+        "mount an overlay of {} layers",
+        plan.layers.len()
+    ))))?;
     Ok(directory.join("root"))
 }
 
@@ -90,7 +101,12 @@ fn standard_mounts(host_devices: &devices::HostDevices) -> Step<()> {
     let mounts = [
         ("proc", "/proc", guarded, ""),
         ("tmpfs", "/dev", MsFlags::MS_NOSUID, "mode=755,size=65536k"),
-        ("devpts", "/dev/pts", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"),
+        (
+            "devpts",
+            "/dev/pts",
+            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+            "newinstance,ptmxmode=0666,mode=0620",
+        ),
         ("tmpfs", "/dev/shm", guarded, "mode=1777,size=65536k"),
         ("sysfs", "/sys", guarded | MsFlags::MS_RDONLY, ""),
     ];
@@ -118,7 +134,11 @@ fn place(mount: &Mount, source: Option<&OwnedFd>) -> Step<()> {
     match (&mount.source, source) {
         (MountSource::Bind(_), Some(source)) => {
             let source = PathBuf::from(format!("/proc/self/fd/{}", source.as_raw_fd()));
-            let target = if source.is_dir() { Target::Directory } else { Target::File };
+            let target = if source.is_dir() {
+                Target::Directory
+            } else {
+                Target::File
+            };
             target.make(&mount.target)?;
             bind(&source, &mount.target).map_err(cannot("bind"))?;
             if mount.read_only {
@@ -130,7 +150,11 @@ fn place(mount: &Mount, source: Option<&OwnedFd>) -> Step<()> {
         (MountSource::Tmpfs { size, mode }, _) => {
             Target::Directory.make(&mount.target)?;
             let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
-            let read_only = if mount.read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+            let read_only = if mount.read_only {
+                MsFlags::MS_RDONLY
+            } else {
+                MsFlags::empty()
+            };
             file_system(
                 "tmpfs",
                 &mount.target,

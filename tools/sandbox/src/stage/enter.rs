@@ -54,8 +54,14 @@ fn own_pipes((uid, gid): (u32, u32)) -> Step<()> {
     use std::os::unix::fs::FileTypeExt;
     let (out, err) = (std::io::stdout(), std::io::stderr());
     for fd in [out.as_fd(), err.as_fd()] {
-        let copy = fd.try_clone_to_owned().map(File::from).map_err(cannot("copy a stream"))?;
-        let kind = copy.metadata().map_err(cannot("look at a stream"))?.file_type();
+        let copy = fd
+            .try_clone_to_owned()
+            .map(File::from)
+            .map_err(cannot("copy a stream"))?;
+        let kind = copy
+            .metadata()
+            .map_err(cannot("look at a stream"))?
+            .file_type();
         if kind.is_fifo() {
             super::shim::give(&copy, uid, gid)?;
         }

@@ -23,7 +23,9 @@ pub(crate) fn run() -> i32 {
 
 fn become_program(shim: &UnixStream) -> Step<std::convert::Infallible> {
     set_pdeathsig(Signal::SIGKILL).map_err(cannot("ask for a parent-death signal"))?;
-    let copy = shim.try_clone().map_err(cannot("copy the control socket"))?;
+    let copy = shim
+        .try_clone()
+        .map_err(cannot("copy the control socket"))?;
     let plan = receive::<Plan>(&mut BufReader::new(copy))
         .map_err(cannot("read the plan"))?
         .ok_or("the shim is gone")?;

@@ -22,7 +22,10 @@ pub(super) fn execute(program: &Program, last: impl FnOnce() -> Step<()>) -> Ste
 }
 
 /// As [`execute`], with this process' own standard input.
-pub(super) fn execute_keeping_input(program: &Program, last: impl FnOnce() -> Step<()>) -> Step<Infallible> {
+pub(super) fn execute_keeping_input(
+    program: &Program,
+    last: impl FnOnce() -> Step<()>,
+) -> Step<Infallible> {
     execute_with(program, None, last)
 }
 
@@ -40,7 +43,11 @@ fn execute_with(
     last()?;
     let env = environment(program);
     let name = program.args.first().map_or("", String::as_str);
-    let path = env.iter().rev().find(|(key, _)| key == "PATH").map_or("", |(_, path)| path);
+    let path = env
+        .iter()
+        .rev()
+        .find(|(key, _)| key == "PATH")
+        .map_or("", |(_, path)| path);
     let file = find(name, path)?;
     let mut command = Command::new(&file);
     command
@@ -91,7 +98,10 @@ fn environment(program: &Program) -> Vec<(String, String)> {
     }
     if lacks(&env, "HOME") {
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        env.push(("HOME".into(), home(&passwd, program.uid).unwrap_or("/").into()));
+        env.push((
+            "HOME".into(),
+            home(&passwd, program.uid).unwrap_or("/").into(),
+        ));
     }
     env
 }
@@ -108,9 +118,9 @@ fn home(passwd: &str, uid: u32) -> Option<&str> {
 fn find(name: &str, path: &str) -> Step<PathBuf> {
     if name.contains('/') {
         return match std::fs::metadata(name) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(format!("exec: {name:?}: stat {name}: no such file or directory"))
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(format!(
+                "exec: {name:?}: stat {name}: no such file or directory"
+            )),
             Err(error) => Err(format!("exec: {name:?}: stat {name}: {error}")),
             Ok(_) if is_executable(Path::new(name)) => Ok(name.into()),
             Ok(_) => Err(format!("exec: {name:?}: permission denied")),
@@ -155,7 +165,8 @@ mod tests {
 
     #[test]
     fn home_is_the_images_own_for_a_known_user() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nproxy:x:1337:1337::/var/proxy:/bin/false\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\nbroken\nproxy:x:1337:1337::/var/proxy:/bin/false\n";
         assert_eq!(home(passwd, 1337), Some("/var/proxy"));
         assert_eq!(home(passwd, 5), None);
     }

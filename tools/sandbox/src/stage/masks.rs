@@ -30,7 +30,11 @@ const READ_ONLY: [&str; 5] = [
 ];
 
 pub(super) fn apply() -> Step<()> {
-    for path in READ_ONLY.map(Path::new).into_iter().filter(|path| path.exists()) {
+    for path in READ_ONLY
+        .map(Path::new)
+        .into_iter()
+        .filter(|path| path.exists())
+    {
         bind(path, path)
             .and_then(|()| {
                 let guarded = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -38,7 +42,11 @@ pub(super) fn apply() -> Step<()> {
             })
             .map_err(cannot(format!("make {} read-only", path.display())))?;
     }
-    for path in HIDDEN.map(Path::new).into_iter().filter(|path| path.exists()) {
+    for path in HIDDEN
+        .map(Path::new)
+        .into_iter()
+        .filter(|path| path.exists())
+    {
         let hidden = if path.is_dir() {
             file_system("tmpfs", path, MsFlags::MS_RDONLY, "size=0")
         } else {

@@ -48,7 +48,9 @@ pub(crate) fn run() -> i32 {
 }
 
 fn keep(owner: &UnixStream) -> Step<()> {
-    let orders = owner.try_clone().map_err(cannot("copy the control socket"))?;
+    let orders = owner
+        .try_clone()
+        .map_err(cannot("copy the control socket"))?;
     let mut orders = BufReader::new(orders);
     let plan = match receive::<Order>(&mut orders).map_err(cannot("read the order"))? {
         Some(Order::Start(plan)) => *plan,
@@ -82,7 +84,11 @@ fn keep(owner: &UnixStream) -> Step<()> {
 
 /// A pipe whose other end is copied to the log. It is given to the container's user, who may then
 /// open it again as /dev/stdout: what /proc/self/fd leads to is checked like a file.
-fn logged_pipe(plan: &Plan, log: &Arc<CriLog>, stream: &'static str) -> Step<(OwnedFd, JoinHandle<()>)> {
+fn logged_pipe(
+    plan: &Plan,
+    log: &Arc<CriLog>,
+    stream: &'static str,
+) -> Step<(OwnedFd, JoinHandle<()>)> {
     let (reader, writer): (PipeReader, _) = std::io::pipe().map_err(cannot("make a pipe"))?;
     let writer = OwnedFd::from(writer);
     give(&writer, plan.program.uid, plan.program.gid)?;
@@ -140,7 +146,9 @@ fn reap(init: &mut Child, pid: Pid, life: &Mutex<Life>) -> Step<Exit> {
         }
     }
     *life.lock().unwrap_or_else(PoisonError::into_inner) = Life::Ended;
-    init.wait().map(exit_of).map_err(cannot("wait for the init"))
+    init.wait()
+        .map(exit_of)
+        .map_err(cannot("wait for the init"))
 }
 
 pub(super) fn exit_of(status: ExitStatus) -> Exit {
