@@ -1,6 +1,7 @@
 //! One bounded HTTP request on a connection of its own: for Envoy's admin interface, probes of the
 //! application, and scrapes. Nothing is pooled, since a probe must see whether connecting works.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,9 +10,28 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 mod unverified;
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// `host:port`.
+    pub address: &'a str,
+    /// The source address, for an `address` that is numeric: how the redirect rules of a pod tell
+    /// the agent's requests from those that must go through the proxy.
+    pub from: Option<IpAddr>,
+}
+
+impl<'a> From<&'a str> for Target<'a> {
+    fn from(address: &'a str) -> Self {
+        Self {
+            address,
+            from: None,
+        }
+    }
+}
 
 /// How far a response is followed.
 #[derive(Debug, Clone, Copy)]
@@ -61,12 +81,14 @@ pub enum FetchError {
 /// # Errors
 /// [`FetchError`] names the address. A status code is not an error.
 pub async fn plain(
-    address: &str,
+    target: impl Into<Target<'_>>,
     request: Request<Full<Bytes>>,
     limits: Limits,
 ) -> Result<Fetched, FetchError> {
+    let target = target.into();
+    let address = target.address;
     within(address, limits, async {
-        let stream = connect(address).await?;
+        let stream = connect(target).await?;
         http1(address, stream, request, limits.body).await
     })
     .await
@@ -78,12 +100,14 @@ pub async fn plain(
 /// # Errors
 /// As [`plain`]; a failed handshake is a connection that could not be made.
 pub async fn unverified_tls(
-    address: &str,
+    target: impl Into<Target<'_>>,
     mut request: Request<Full<Bytes>>,
     limits: Limits,
 ) -> Result<Fetched, FetchError> {
+    let target = target.into();
+    let address = target.address;
     within(address, limits, async {
-        let stream = connect(address).await?;
+        let stream = connect(target).await?;
         let stream = unverified::handshake(stream)
             .await
             .map_err(|e| FetchError::Connect(address.to_owned(), e))?;
@@ -130,10 +154,29 @@ async fn within(
         .unwrap_or_else(|_| Err(FetchError::TimedOut(address.to_owned(), limits.time)))
 }
 
-async fn connect(address: &str) -> Result<TcpStream, FetchError> {
-    TcpStream::connect(address)
+/// A TCP connection to `target`, without a limit of time.
+///
+/// # Errors
+/// [`FetchError::Connect`].
+pub async fn connect(target: Target<'_>) -> Result<TcpStream, FetchError> {
+    let connecting = async {
+        let Some(from) = target.from else {
+            return TcpStream::connect(target.address).await;
+        };
+        let to: SocketAddr = target
+            .address
+            .parse()
+            .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidInput, e))?;
+        let socket = match to {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        socket.connect(to).await
+    };
+    connecting
         .await
-        .map_err(|e| FetchError::Connect(address.to_owned(), e))
+        .map_err(|e| FetchError::Connect(target.address.to_owned(), e))
 }
 
 async fn http1(

@@ -4,10 +4,15 @@
 //! Arguments, environment, files and ports are those of Istio's pilot-agent.
 
 pub mod bootstrap;
+pub mod certificate;
+pub mod control_plane;
 pub mod downward;
 pub mod environment;
+pub mod envoy;
 pub mod fetch;
 pub mod jitter;
 pub mod node;
 pub mod proxy_config;
-pub mod envoy;
+pub mod relay;
+pub mod sds;
+pub mod status;

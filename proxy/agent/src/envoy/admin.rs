@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 
+use crate::bootstrap::Ports;
 use crate::envoy::readiness::{self, NotReady};
 use crate::fetch::{self, FetchError, Fetched, Limits};
 
@@ -18,6 +19,7 @@ const LIMITS: Limits = Limits {
 #[derive(Debug, Clone)]
 pub struct Admin {
     address: String,
+    own_listeners: [u16; 2],
 }
 
 /// Why a question to the admin interface has no answer.
@@ -43,10 +45,11 @@ pub enum Unready {
 }
 
 impl Admin {
-    /// The interface on `port` of 127.0.0.1.
-    pub fn new(port: u16) -> Self {
+    /// The interface on the admin port of 127.0.0.1.
+    pub fn new(ports: Ports) -> Self {
         Self {
-            address: format!("127.0.0.1:{port}"),
+            address: format!("127.0.0.1:{}", ports.admin),
+            own_listeners: [ports.readiness, ports.prometheus],
         }
     }
 
@@ -91,7 +94,7 @@ impl Admin {
                 "/stats?usedonly&filter=downstream_cx_active$",
             )
             .await?;
-        Ok(active_connections(&stats.text()))
+        Ok(active_connections(&stats.text(), self.own_listeners))
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Fetched, AdminError> {
@@ -107,7 +110,7 @@ impl Admin {
 
 /// Adds up the connections of listeners (`listener.<address>.downstream_cx_active`): each
 /// connection is counted by its listener once, and again by managers and workers.
-fn active_connections(stats: &str) -> u64 {
+fn active_connections(stats: &str, own: [u16; 2]) -> u64 {
     stats
         .lines()
         .filter_map(|line| line.split_once(": "))
@@ -118,8 +121,7 @@ fn active_connections(stats: &str) -> u64 {
                     address != "admin"
                         && !address.starts_with("admin.")
                         && !address.contains(".worker_")
-                        && !address.ends_with("_15090")
-                        && !address.ends_with("_15021")
+                        && !own.iter().any(|port| address.ends_with(&format!("_{port}")))
                 })
         })
         .filter_map(|(_, value)| value.trim().parse::<u64>().ok())
@@ -138,7 +140,7 @@ mod tests {
             listener.0.0.0.0_15001.downstream_cx_active: 1\n\
             listener.0.0.0.0_15021.downstream_cx_active: 1\n\
             listener.admin.downstream_cx_active: 1\n";
-        assert_eq!(active_connections(stats), 3);
-        assert_eq!(active_connections(""), 0);
+        assert_eq!(active_connections(stats, [15021, 15090]), 3);
+        assert_eq!(active_connections("", [15021, 15090]), 0);
     }
 }

@@ -160,6 +160,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::bootstrap::Ports;
 
     /// Stands in for Envoy: a shell script that ignores Envoy's arguments.
     fn script(directory: &Path, body: &str) -> Command {
@@ -181,7 +182,12 @@ mod tests {
     /// A port on which nothing listens.
     fn silent() -> Admin {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        Admin::new(listener.local_addr().unwrap().port())
+        Admin::new(Ports {
+            admin: listener.local_addr().unwrap().port(),
+            status: 0,
+            readiness: 0,
+            prometheus: 0,
+        })
     }
 
     #[tokio::test]

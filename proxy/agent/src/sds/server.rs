@@ -1,0 +1,232 @@
+//! The gRPC side of secret discovery.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::pin::Pin;
+
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource,
+};
+use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_server::{
+    SecretDiscoveryService, SecretDiscoveryServiceServer,
+};
+use futures::{Stream, StreamExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::secret::{self, TYPE_URL};
+use super::session::{Due, Session};
+use crate::certificate::Issued;
+use crate::certificate::state::State;
+
+/// A secret request names two secrets; a larger message is not one.
+const LARGEST_REQUEST: usize = 256 * 1024;
+
+/// Serves what `state` holds.
+#[derive(Debug)]
+pub struct Secrets {
+    state: watch::Receiver<State>,
+}
+
+type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Opens a Unix socket at `path` for this user alone, in place of one that nobody serves any more.
+///
+/// # Errors
+/// The directory cannot be made or written.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Whether another agent (SPIRE's, say) serves secrets at `path` already.
+pub async fn is_served(path: &Path) -> bool {
+    UnixStream::connect(path).await.is_ok()
+}
+
+/// Serves secrets on `listener` until `shutdown`.
+///
+/// # Errors
+/// The listener broke.
+pub async fn serve(
+    listener: UnixListener,
+    state: watch::Receiver<State>,
+    shutdown: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let service = SecretDiscoveryServiceServer::new(Secrets { state })
+        .max_decoding_message_size(LARGEST_REQUEST);
+    tonic::transport::Server::builder()
+        .add_service(service)
+        .serve_with_incoming_shutdown(
+            UnixListenerStream::new(listener),
+            shutdown.cancelled_owned(),
+        )
+        .await
+}
+
+/// What moves a stream on.
+enum Event<R> {
+    Request(R),
+    Changed,
+    Closed,
+}
+
+/// The next thing that happens on a stream: a request, or a change of the certificate.
+async fn next<R>(
+    requests: &mut Streaming<R>,
+    state: &mut watch::Receiver<State>,
+) -> Result<Event<R>, Status> {
+    tokio::select! {
+        request = requests.message() => Ok(request?.map_or(Event::Closed, Event::Request)),
+        changed = state.changed() => Ok(if changed.is_ok() { Event::Changed } else { Event::Closed }),
+    }
+}
+
+/// The certificate that may be handed out now, if there is one.
+fn usable(state: &watch::Receiver<State>) -> Option<std::sync::Arc<Issued>> {
+    let now = state.borrow().clone().at(std::time::SystemTime::now());
+    now.usable().cloned()
+}
+
+fn refused(error: Option<envoy_types::pb::google::rpc::Status>) {
+    if let Some(error) = error {
+        metrics::counter!("istio_agent_num_sds_rejections").increment(1);
+        tracing::warn!("the proxy refused a secret: {}", error.message);
+    }
+}
+
+#[tonic::async_trait]
+impl SecretDiscoveryService for Secrets {
+    type DeltaSecretsStream = Responses<DeltaDiscoveryResponse>;
+    type StreamSecretsStream = Responses<DiscoveryResponse>;
+
+    async fn delta_secrets(
+        &self,
+        request: Request<Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<Response<Self::DeltaSecretsStream>, Status> {
+        let start = (
+            request.into_inner(),
+            self.state.clone(),
+            Session::default(),
+        );
+        let responses = futures::stream::try_unfold(start, |(mut requests, mut state, mut session)| async move {
+            loop {
+                match next(&mut requests, &mut state).await? {
+                    Event::Closed => return Ok(None),
+                    Event::Changed => {}
+                    Event::Request(request) => delta_request(&mut session, request),
+                }
+                let issued = usable(&state);
+                let version = issued.as_ref().map(|issued| issued.fingerprint.as_str());
+                if let Some(due) = session.due(version) {
+                    let response = delta_response(due, issued.as_deref());
+                    return Ok(Some((response, (requests, state, session))));
+                }
+            }
+        });
+        Ok(Response::new(responses.boxed()))
+    }
+
+    async fn stream_secrets(
+        &self,
+        request: Request<Streaming<DiscoveryRequest>>,
+    ) -> Result<Response<Self::StreamSecretsStream>, Status> {
+        let start = (
+            request.into_inner(),
+            self.state.clone(),
+            Session::default(),
+        );
+        let responses = futures::stream::try_unfold(start, |(mut requests, mut state, mut session)| async move {
+            loop {
+                match next(&mut requests, &mut state).await? {
+                    Event::Closed => return Ok(None),
+                    Event::Changed => {}
+                    Event::Request(request) => {
+                        refused(request.error_detail);
+                        // A stale answer says nothing about what the client has now.
+                        if session.is_current(&request.response_nonce) {
+                            session.want_exactly(&request.resource_names);
+                        }
+                    }
+                }
+                let Some(issued) = usable(&state) else {
+                    continue;
+                };
+                if let Some(due) = session.due(Some(&issued.fingerprint)) {
+                    let response = whole_response(&session, due, &issued);
+                    return Ok(Some((response, (requests, state, session))));
+                }
+            }
+        });
+        Ok(Response::new(responses.boxed()))
+    }
+
+    async fn fetch_secrets(
+        &self,
+        request: Request<DiscoveryRequest>,
+    ) -> Result<Response<DiscoveryResponse>, Status> {
+        let mut session = Session::default();
+        session.want_exactly(&request.into_inner().resource_names);
+        let issued = usable(&self.state)
+            .ok_or_else(|| Status::unavailable(self.state.borrow().to_string()))?;
+        let due = session
+            .due(Some(&issued.fingerprint))
+            .ok_or_else(|| Status::not_found("the secrets are named `default` and `ROOTCA`"))?;
+        Ok(Response::new(whole_response(&session, due, &issued)))
+    }
+}
+
+fn delta_request(session: &mut Session, request: DeltaDiscoveryRequest) {
+    refused(request.error_detail);
+    session.unsubscribe(request.resource_names_unsubscribe.iter().map(String::as_str));
+    session.subscribe(request.resource_names_subscribe.iter().map(String::as_str));
+    for (name, version) in &request.initial_resource_versions {
+        session.holds(name, version);
+    }
+}
+
+fn delta_response(due: Due, issued: Option<&Issued>) -> DeltaDiscoveryResponse {
+    let resources = issued.into_iter().flat_map(|issued| {
+        due.secrets.iter().map(|name| Resource {
+            name: name.as_str().to_owned(),
+            version: issued.fingerprint.clone(),
+            resource: Some(secret::resource(*name, issued)),
+            ..Resource::default()
+        })
+    });
+    DeltaDiscoveryResponse {
+        system_version_info: issued
+            .map(|issued| issued.fingerprint.clone())
+            .unwrap_or_default(),
+        resources: resources.collect(),
+        type_url: TYPE_URL.to_owned(),
+        removed_resources: due.absent,
+        nonce: due.nonce,
+        ..DeltaDiscoveryResponse::default()
+    }
+}
+
+fn whole_response(session: &Session, due: Due, issued: &Issued) -> DiscoveryResponse {
+    DiscoveryResponse {
+        version_info: issued.fingerprint.clone(),
+        resources: session
+            .wanted()
+            .map(|name| secret::resource(name, issued))
+            .collect(),
+        type_url: TYPE_URL.to_owned(),
+        nonce: due.nonce,
+        ..DiscoveryResponse::default()
+    }
+}
