@@ -1,0 +1,292 @@
+//! Keeping a pod's containers running: order of start, restarts with back-off, probes.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::container::{self, Role};
+use super::pod::Pod;
+use super::probe::{Probe, Verdict, check};
+use super::runtime::Running;
+use super::start::{NotStarted, start};
+use super::status::{Ended, State};
+use crate::object::text;
+
+/// The first pause before a container is started again; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A container that ran for so long starts with the first pause again.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
+
+/// Starts all containers in their order and returns once the last was started.
+pub async fn containers(pod: &Arc<Pod>) {
+    for (role, container) in container::all(&pod.object) {
+        let name = text(container, "/name").to_owned();
+        let task = tokio::spawn(supervise(Arc::clone(pod), role, container.clone()));
+        match role {
+            // Only a clean end lets the next one start; `supervise` returns on nothing else.
+            Role::Init => {
+                let succeeded = task.await.unwrap_or(false);
+                if !succeeded {
+                    std::future::pending::<()>().await;
+                }
+            }
+            Role::Sidecar => until(pod, &name, |record| record.started).await,
+            // The next starts when this one runs and its postStart hook is done.
+            Role::App => {
+                until(pod, &name, |record| {
+                    record.started || !record.id.is_empty() || is_stuck(&record.state)
+                })
+                .await;
+            }
+        }
+    }
+}
+
+fn is_stuck(state: &State) -> bool {
+    matches!(state, State::Waiting { reason, .. } if !matches!(*reason, "PodInitializing" | "ContainerCreating"))
+}
+
+async fn until(pod: &Pod, name: &str, holds: impl Fn(&super::status::Record) -> bool) {
+    let mut changed = pod.changed.subscribe();
+    loop {
+        let now = pod.lock().records.iter().any(|r| r.name == name && holds(r));
+        if now || changed.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Runs a container until it needs no further start; true when it ended with status 0.
+async fn supervise(pod: Arc<Pod>, role: Role, container: Value) -> bool {
+    let name = text(&container, "/name").to_owned();
+    let policy = match text(&pod.object, "/spec/restartPolicy") {
+        "" => "Always",
+        policy => policy,
+    };
+    let mut pause = FIRST_PAUSE;
+    let mut restart = 0_u32;
+    loop {
+        if pod.ending.is_cancelled() {
+            return false;
+        }
+        let began = tokio::time::Instant::now();
+        let code = match once(&pod, &container, restart).await {
+            Ok(code) => code,
+            Err(NotStarted { reason, message }) => {
+                tracing::warn!(pod = %pod.key, container = name, reason, message, "not started");
+                pod.record(&name, |record| {
+                    record.state = State::Waiting { reason, message };
+                });
+                let waits = reason == "CreateContainerConfigError";
+                tokio::select! {
+                    () = pod.ending.cancelled() => return false,
+                    () = pod.wait_for_objects(), if waits => {}
+                    () = tokio::time::sleep(FIRST_PAUSE), if !waits => {}
+                }
+                continue;
+            }
+        };
+        let again = match role {
+            Role::Sidecar => true,
+            Role::Init => code != 0 && policy != "Never",
+            Role::App => policy == "Always" || (policy == "OnFailure" && code != 0),
+        };
+        if !again || pod.ending.is_cancelled() {
+            return code == 0;
+        }
+        if began.elapsed() >= FORGIVEN_AFTER {
+            pause = FIRST_PAUSE;
+        }
+        // The first restart comes at once, as Kubernetes does it.
+        if restart > 0 {
+            pod.record(&name, |record| {
+                record.state = State::Waiting {
+                    reason: "CrashLoopBackOff",
+                    message: format!(
+                        "back-off {}s restarting failed container={name} pod={}",
+                        pause.as_secs(),
+                        pod.display_name()
+                    ),
+                };
+            });
+            tokio::select! {
+                () = pod.ending.cancelled() => return false,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        restart += 1;
+        pod.record(&name, |record| record.restarts = restart);
+    }
+}
+
+/// Starts the container, watches it and returns its exit status.
+async fn once(pod: &Arc<Pod>, container: &Value, restart: u32) -> Result<i32, NotStarted> {
+    let name = text(container, "/name");
+    let probe = |kind| {
+        Probe::of(container, kind).map_err(|message| NotStarted {
+            reason: "CreateContainerConfigError",
+            message,
+        })
+    };
+    let probes = Probes {
+        startup: probe("startupProbe")?,
+        readiness: probe("readinessProbe")?,
+        liveness: probe("livenessProbe")?,
+    };
+    let (id, digest, running) = start(pod, container, restart).await?;
+    let started = OffsetDateTime::now_utc();
+    pod.lock()
+        .running
+        .insert(name.to_owned(), Arc::clone(&running));
+    let stop_probes = CancellationToken::new();
+    let _probes_end_with_this_run = stop_probes.clone().drop_guard();
+    let post_start = container.pointer("/lifecycle/postStart");
+    let begun = probes.startup.is_none() && post_start.is_none();
+    pod.record(name, |record| {
+        record.id = id;
+        record.image_id = digest;
+        record.state = State::Running(started);
+        record.started = begun;
+        record.ready = begun && probes.readiness.is_none();
+    });
+    let watching = tokio::spawn({
+        let (pod, container, running) = (Arc::clone(pod), container.clone(), Arc::clone(&running));
+        stop_probes.run_until_cancelled_owned(async move {
+            watch(&pod, &container, &running, probes).await;
+        })
+    });
+    let code = running.exit().await;
+    stop_probes.cancel();
+    let _ = watching.await;
+    let end = Ended {
+        code,
+        started,
+        finished: OffsetDateTime::now_utc(),
+    };
+    tracing::info!(pod = %pod.key, container = name, code, "the container ended");
+    pod.lock().running.remove(name);
+    pod.record(name, |record| {
+        record.last = Some(end.clone());
+        record.state = State::Ended(end);
+        record.started = false;
+        record.ready = false;
+    });
+    // Its end can take a moment (output, overlay); not on a thread that serves others.
+    let _ = tokio::task::spawn_blocking(move || drop(running)).await;
+    Ok(code)
+}
+
+struct Probes {
+    startup: Option<Probe>,
+    readiness: Option<Probe>,
+    liveness: Option<Probe>,
+}
+
+/// The postStart hook, the startup probe, then liveness and readiness side by side.
+async fn watch(pod: &Arc<Pod>, container: &Value, running: &Arc<dyn Running>, probes: Probes) {
+    let Some(ip) = pod.ip() else { return };
+    let name = text(container, "/name");
+    if let Some(hook) = container.pointer("/lifecycle/postStart")
+        && let Err(problem) = super::hook::run(pod, container, hook, running, ip).await
+    {
+        tracing::warn!(pod = %pod.key, container = name, problem, "postStart hook failed: killing the container");
+        running.signal(nix::sys::signal::Signal::SIGKILL);
+        return;
+    }
+    if let Some(startup) = &probes.startup {
+        let passed = follow(pod, startup, running, ip, |_| {}, true).await;
+        if !passed {
+            kill(pod, name, "startup", running).await;
+            return;
+        }
+    }
+    pod.record(name, |record| {
+        record.started = true;
+        record.ready = probes.readiness.is_none();
+    });
+    let readiness = async {
+        if let Some(readiness) = &probes.readiness {
+            let note = |yes| {
+                pod.record(name, |record| record.ready = yes);
+            };
+            follow(pod, readiness, running, ip, note, false).await;
+        }
+    };
+    let liveness = async {
+        if let Some(liveness) = &probes.liveness
+            && !follow_liveness(pod, liveness, running, ip).await
+        {
+            kill(pod, name, "liveness", running).await;
+        }
+    };
+    tokio::join!(readiness, liveness);
+}
+
+/// Asks again and again. With `once`, returns the first verdict; else notes every change and never returns.
+async fn follow(
+    pod: &Pod,
+    probe: &Probe,
+    running: &Arc<dyn Running>,
+    ip: IpAddr,
+    note: impl Fn(bool),
+    once: bool,
+) -> bool {
+    let mut verdict = Verdict::new(probe);
+    let mut noted = None;
+    tokio::time::sleep(probe.initial_delay).await;
+    loop {
+        let answer = ask(pod, probe, running, ip).await;
+        let now = verdict.observe(answer);
+        if let Some(now) = now {
+            if once {
+                return now;
+            }
+            if noted != Some(now) {
+                noted = Some(now);
+                note(now);
+            }
+        }
+        tokio::time::sleep(probe.period).await;
+    }
+}
+
+/// Returns false when the container has failed often enough.
+async fn follow_liveness(
+    pod: &Pod,
+    probe: &Probe,
+    running: &Arc<dyn Running>,
+    ip: IpAddr,
+) -> bool {
+    let mut verdict = Verdict::new(probe);
+    tokio::time::sleep(probe.initial_delay).await;
+    loop {
+        if verdict.observe(ask(pod, probe, running, ip).await) == Some(false) {
+            return false;
+        }
+        tokio::time::sleep(probe.period).await;
+    }
+}
+
+async fn ask(pod: &Pod, probe: &Probe, running: &Arc<dyn Running>, ip: IpAddr) -> bool {
+    let runtime = pod.node.runtime.as_ref();
+    match check::ask(&probe.question, probe.timeout, runtime, running, ip).await {
+        Ok(()) => true,
+        Err(problem) => {
+            tracing::debug!(pod = %pod.key, problem, "probe failed");
+            false
+        }
+    }
+}
+
+async fn kill(pod: &Pod, name: &str, probe: &str, running: &Arc<dyn Running>) {
+    tracing::warn!(pod = %pod.key, container = name, probe, "probe failed: the container is ended and started again");
+    running.signal(nix::sys::signal::Signal::SIGTERM);
+    tokio::time::sleep(pod.grace()).await;
+    running.signal(nix::sys::signal::Signal::SIGKILL);
+}
