@@ -37,13 +37,14 @@ def _needs(features, programs):
             missing.append("//tools/build_defs:needs_strangers__see_README")
     return missing, env, tags
 
-def rust_crate(name, compile_data = [], data = [], programs = {}):
+def rust_crate(name, compile_data = [], data = [], own_main = [], programs = {}):
     """Declares the targets of the crate NAME.
 
     Args:
       name: the package's name in Cargo.toml.
       compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
       data: files that tests read when they run.
+      own_main: tests that Cargo.toml declares with harness = false.
       programs: test name -> programs of other projects that it starts (nft, skopeo, ...).
     """
     m = MEMBERS.get(name)
@@ -131,6 +132,7 @@ def rust_crate(name, compile_data = [], data = [], programs = {}):
             size = "medium",
             tags = tags,
             target_compatible_with = missing,
+            use_libtest_harness = test not in own_main,
             version = m["version"],
         )
         if not missing:
