@@ -131,9 +131,15 @@ impl Bootstrap<'_> {
     fn stats(&self) -> Value {
         let chosen = &self.config.proxy_stats_matcher;
         let mut patterns: Vec<Value> = Vec::new();
-        for prefix in ["cluster_manager", "listener_manager", "server", "cluster.xds-grpc", "wasm"]
-            .into_iter()
-            .chain(chosen.inclusion_prefixes.iter().map(String::as_str))
+        for prefix in [
+            "cluster_manager",
+            "listener_manager",
+            "server",
+            "cluster.xds-grpc",
+            "wasm",
+        ]
+        .into_iter()
+        .chain(chosen.inclusion_prefixes.iter().map(String::as_str))
         {
             patterns.push(json!({"prefix": prefix}));
         }

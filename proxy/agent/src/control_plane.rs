@@ -117,7 +117,10 @@ impl ControlPlane {
     fn name(&self) -> Result<ServerName<'static>, AccessError> {
         let host = match &self.server_name {
             Some(name) => name.as_str(),
-            None => self.address.rsplit_once(':').map_or(&*self.address, |p| p.0),
+            None => self
+                .address
+                .rsplit_once(':')
+                .map_or(&*self.address, |p| p.0),
         };
         ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| AccessError::Host(self.address.clone()))

@@ -2,6 +2,6 @@
 
 pub mod admin;
 pub mod command;
-pub mod reaper;
 pub mod readiness;
+pub mod reaper;
 pub mod supervise;

@@ -127,12 +127,7 @@ pub fn get(host: &str, path: &str) -> Request<Full<Bytes>> {
 }
 
 /// A request with a body. An unusable path becomes `/`, an unusable host is left out.
-pub fn request(
-    method: http::Method,
-    host: &str,
-    path: &str,
-    body: Bytes,
-) -> Request<Full<Bytes>> {
+pub fn request(method: http::Method, host: &str, path: &str, body: Bytes) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     if let Ok(uri) = path.parse() {
@@ -208,7 +203,10 @@ async fn http2(
     let failed = |e| FetchError::Http(address.to_owned(), e);
     // HTTP/2 has `:authority` where HTTP/1 has `host`.
     let host = request.headers_mut().remove(http::header::HOST);
-    let authority = host.as_ref().and_then(|h| h.to_str().ok()).unwrap_or(address);
+    let authority = host
+        .as_ref()
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or(address);
     let uri = format!("https://{authority}{}", request.uri());
     if let Ok(uri) = uri.parse() {
         *request.uri_mut() = uri;

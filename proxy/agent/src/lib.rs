@@ -14,5 +14,7 @@ pub mod jitter;
 pub mod node;
 pub mod proxy_config;
 pub mod relay;
+pub mod run;
 pub mod sds;
+pub mod settings;
 pub mod status;

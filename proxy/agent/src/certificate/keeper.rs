@@ -26,7 +26,8 @@ pub async fn keep(issuer: Issuer, grace: f64, state: watch::Sender<State>) {
             tokio::time::sleep(left.min(CLOCK)).await;
         }
         let current = state.borrow().usable().cloned();
-        metrics::counter!("istio_agent_num_outgoing_requests", "request_type" => "csr").increment(1);
+        metrics::counter!("istio_agent_num_outgoing_requests", "request_type" => "csr")
+            .increment(1);
         match issuer.issue(current.as_deref()).await {
             Ok(issued) => {
                 backoff.reset();
@@ -54,10 +55,13 @@ pub async fn keep(issuer: Issuer, grace: f64, state: watch::Sender<State>) {
 
 /// Waits for `time`; if the certificate ends meanwhile, says so at once.
 async fn wait(state: &watch::Sender<State>, time: Duration) {
-    let end = state
-        .borrow()
-        .usable()
-        .and_then(|issued| issued.validity.not_after.duration_since(SystemTime::now()).ok());
+    let end = state.borrow().usable().and_then(|issued| {
+        issued
+            .validity
+            .not_after
+            .duration_since(SystemTime::now())
+            .ok()
+    });
     match end.filter(|end| *end < time) {
         None => tokio::time::sleep(time).await,
         Some(end) => {

@@ -48,9 +48,9 @@ impl State {
             Self::Waiting { .. } => Self::Waiting {
                 problem: Some(problem),
             },
-            Self::Fresh(issued)
-            | Self::Renewing { issued, .. }
-            | Self::Expired { issued, .. } => Self::Renewing { issued, problem }.at(now),
+            Self::Fresh(issued) | Self::Renewing { issued, .. } | Self::Expired { issued, .. } => {
+                Self::Renewing { issued, problem }.at(now)
+            }
         }
     }
 

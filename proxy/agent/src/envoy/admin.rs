@@ -89,17 +89,14 @@ impl Admin {
     /// [`AdminError`] when the proxy does not answer.
     pub async fn active_connections(&self) -> Result<u64, AdminError> {
         let stats = self
-            .ask(
-                Method::GET,
-                "/stats?usedonly&filter=downstream_cx_active$",
-            )
+            .ask(Method::GET, "/stats?usedonly&filter=downstream_cx_active$")
             .await?;
         Ok(active_connections(&stats.text(), self.own_listeners))
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Fetched, AdminError> {
         let request = fetch::request(method, &self.address, path, Bytes::new());
-        let answer = fetch::plain(&self.address, request, LIMITS).await?;
+        let answer = fetch::plain(self.address.as_str(), request, LIMITS).await?;
         if answer.status.is_success() {
             Ok(answer)
         } else {
@@ -121,7 +118,9 @@ fn active_connections(stats: &str, own: [u16; 2]) -> u64 {
                     address != "admin"
                         && !address.starts_with("admin.")
                         && !address.contains(".worker_")
-                        && !own.iter().any(|port| address.ends_with(&format!("_{port}")))
+                        && !own
+                            .iter()
+                            .any(|port| address.ends_with(&format!("_{port}")))
                 })
         })
         .filter_map(|(_, value)| value.trim().parse::<u64>().ok())

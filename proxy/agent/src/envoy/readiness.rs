@@ -115,7 +115,10 @@ mod tests {
 
     #[test]
     fn a_refused_configuration_does_not_keep_the_pod_from_starting() {
-        assert_eq!(judge(&READY.replace("lds.update_success", "lds.update_rejected")), Ok(()));
+        assert_eq!(
+            judge(&READY.replace("lds.update_success", "lds.update_rejected")),
+            Ok(())
+        );
     }
 
     #[test]

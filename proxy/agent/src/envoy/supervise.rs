@@ -194,9 +194,11 @@ mod tests {
     async fn the_agent_ends_with_the_code_of_a_crashed_proxy() {
         let directory = tempfile::tempdir().unwrap();
         let child = start(&script(directory.path(), "exit 7")).unwrap();
-        let code = supervise(child, &silent(), CancellationToken::new(), || Draining::Done)
-            .await
-            .unwrap();
+        let code = supervise(child, &silent(), CancellationToken::new(), || {
+            Draining::Done
+        })
+        .await
+        .unwrap();
         assert_eq!(code, 7);
     }
 
@@ -204,9 +206,11 @@ mod tests {
     async fn a_proxy_killed_by_a_signal_gives_the_shells_code() {
         let directory = tempfile::tempdir().unwrap();
         let child = start(&script(directory.path(), "kill -SEGV $$")).unwrap();
-        let code = supervise(child, &silent(), CancellationToken::new(), || Draining::Done)
-            .await
-            .unwrap();
+        let code = supervise(child, &silent(), CancellationToken::new(), || {
+            Draining::Done
+        })
+        .await
+        .unwrap();
         assert_eq!(code, 128 + 11);
     }
 
@@ -230,6 +234,9 @@ mod tests {
         let mut command = script(directory.path(), "");
         command.binary = directory.path().join("absent");
         let message = start(&command).unwrap_err().to_string();
-        assert!(message.contains("absent") && message.contains("--envoy"), "{message}");
+        assert!(
+            message.contains("absent") && message.contains("--envoy"),
+            "{message}"
+        );
     }
 }

@@ -51,8 +51,8 @@ impl tower::Service<http::Request<Body>> for Relay {
             path: request.uri().path().to_owned(),
         };
         Box::pin(async move {
-            let mut grpc = Grpc::new(BytesCodec)
-                .apply_max_message_size_config(Some(LARGEST_REQUEST), None);
+            let mut grpc =
+                Grpc::new(BytesCodec).apply_max_message_size_config(Some(LARGEST_REQUEST), None);
             Ok(grpc.streaming(stream, request).await)
         })
     }

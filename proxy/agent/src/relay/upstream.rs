@@ -1,8 +1,8 @@
 //! The side that connects to the pilot.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -82,7 +82,8 @@ impl Upstream {
             .map_err(|e| Failure::Unreached(e.to_string()))?;
         let mut request = Request::new(lender.lend());
         access.authorize(request.metadata_mut());
-        let mut grpc = Grpc::new(access.channel.clone()).max_decoding_message_size(LARGEST_RESPONSE);
+        let mut grpc =
+            Grpc::new(access.channel.clone()).max_decoding_message_size(LARGEST_RESPONSE);
         grpc.ready()
             .await
             .map_err(|e| Failure::Unreached(format!("{}: {e}", self.pilot.address)))?;
@@ -122,10 +123,7 @@ impl Upstream {
             tracing::info!("the pilot {address} ended the configuration stream");
             None
         });
-        messages
-            .map(Some)
-            .chain(end)
-            .filter_map(std::future::ready)
+        messages.map(Some).chain(end).filter_map(std::future::ready)
     }
 }
 

@@ -116,26 +116,25 @@ impl SecretDiscoveryService for Secrets {
         &self,
         request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaSecretsStream>, Status> {
-        let start = (
-            request.into_inner(),
-            self.state.clone(),
-            Session::default(),
+        let start = (request.into_inner(), self.state.clone(), Session::default());
+        let responses = futures::stream::try_unfold(
+            start,
+            |(mut requests, mut state, mut session)| async move {
+                loop {
+                    match next(&mut requests, &mut state).await? {
+                        Event::Closed => return Ok(None),
+                        Event::Changed => {}
+                        Event::Request(request) => delta_request(&mut session, request),
+                    }
+                    let issued = usable(&state);
+                    let version = issued.as_ref().map(|issued| issued.fingerprint.as_str());
+                    if let Some(due) = session.due(version) {
+                        let response = delta_response(due, issued.as_deref());
+                        return Ok(Some((response, (requests, state, session))));
+                    }
+                }
+            },
         );
-        let responses = futures::stream::try_unfold(start, |(mut requests, mut state, mut session)| async move {
-            loop {
-                match next(&mut requests, &mut state).await? {
-                    Event::Closed => return Ok(None),
-                    Event::Changed => {}
-                    Event::Request(request) => delta_request(&mut session, request),
-                }
-                let issued = usable(&state);
-                let version = issued.as_ref().map(|issued| issued.fingerprint.as_str());
-                if let Some(due) = session.due(version) {
-                    let response = delta_response(due, issued.as_deref());
-                    return Ok(Some((response, (requests, state, session))));
-                }
-            }
-        });
         Ok(Response::new(responses.boxed()))
     }
 
@@ -143,33 +142,32 @@ impl SecretDiscoveryService for Secrets {
         &self,
         request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamSecretsStream>, Status> {
-        let start = (
-            request.into_inner(),
-            self.state.clone(),
-            Session::default(),
-        );
-        let responses = futures::stream::try_unfold(start, |(mut requests, mut state, mut session)| async move {
-            loop {
-                match next(&mut requests, &mut state).await? {
-                    Event::Closed => return Ok(None),
-                    Event::Changed => {}
-                    Event::Request(request) => {
-                        refused(request.error_detail);
-                        // A stale answer says nothing about what the client has now.
-                        if session.is_current(&request.response_nonce) {
-                            session.want_exactly(&request.resource_names);
+        let start = (request.into_inner(), self.state.clone(), Session::default());
+        let responses = futures::stream::try_unfold(
+            start,
+            |(mut requests, mut state, mut session)| async move {
+                loop {
+                    match next(&mut requests, &mut state).await? {
+                        Event::Closed => return Ok(None),
+                        Event::Changed => {}
+                        Event::Request(request) => {
+                            refused(request.error_detail);
+                            // A stale answer says nothing about what the client has now.
+                            if session.is_current(&request.response_nonce) {
+                                session.want_exactly(&request.resource_names);
+                            }
                         }
                     }
+                    let Some(issued) = usable(&state) else {
+                        continue;
+                    };
+                    if let Some(due) = session.due(Some(&issued.fingerprint)) {
+                        let response = whole_response(&session, due, &issued);
+                        return Ok(Some((response, (requests, state, session))));
+                    }
                 }
-                let Some(issued) = usable(&state) else {
-                    continue;
-                };
-                if let Some(due) = session.due(Some(&issued.fingerprint)) {
-                    let response = whole_response(&session, due, &issued);
-                    return Ok(Some((response, (requests, state, session))));
-                }
-            }
-        });
+            },
+        );
         Ok(Response::new(responses.boxed()))
     }
 
@@ -190,7 +188,12 @@ impl SecretDiscoveryService for Secrets {
 
 fn delta_request(session: &mut Session, request: DeltaDiscoveryRequest) {
     refused(request.error_detail);
-    session.unsubscribe(request.resource_names_unsubscribe.iter().map(String::as_str));
+    session.unsubscribe(
+        request
+            .resource_names_unsubscribe
+            .iter()
+            .map(String::as_str),
+    );
     session.subscribe(request.resource_names_subscribe.iter().map(String::as_str));
     for (name, version) in &request.initial_resource_versions {
         session.holds(name, version);

@@ -105,7 +105,14 @@ mod tests {
         let live = &probers["/app-health/hello/livez"];
         assert_eq!(live.timeout(), Duration::from_secs(3));
         assert_eq!(live.http_get.as_ref().unwrap().http_headers[0].value, "b");
-        assert_eq!(probers["/app-health/hello/readyz"].tcp_socket.as_ref().unwrap().port, 3333);
+        assert_eq!(
+            probers["/app-health/hello/readyz"]
+                .tcp_socket
+                .as_ref()
+                .unwrap()
+                .port,
+            3333
+        );
         let grpc = probers["/app-health/world/startupz"].grpc.clone().unwrap();
         assert_eq!(grpc.service.as_deref(), Some("s"));
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
@@ -104,7 +104,10 @@ async fn metrics(State(pod): State<Arc<Pod>>) -> Response {
             Err(problem) => missing(&problem, "application"),
         }
     }
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let kind = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     (kind, merged).into_response()
 }
 
@@ -114,11 +117,7 @@ fn missing(problem: &str, source: &'static str) {
     tracing::warn!("metrics of the {source} are left out: {problem}");
 }
 
-async fn probed(
-    State(pod): State<Arc<Pod>>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-) -> Response {
+async fn probed(State(pod): State<Arc<Pod>>, uri: Uri, headers: HeaderMap) -> Response {
     let Some(prober) = pod.probers.get(uri.path()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
