@@ -1,0 +1,119 @@
+//! The rules as the kernel has them: what the program loads over netlink is what `nft -f` makes of its dry run, for
+//! every case of Istio's; applied twice it is the same; other settings replace it; cleanup leaves nothing.
+//! Needs root, the program `nft` and LATEEN_CONFORMANCE.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cases;
+mod namespace;
+
+use namespace::{ip, listed, nft};
+use redirect::rules;
+
+/// Istio's cases name these groups; the kernel wants numbers, and this machine may lack the names.
+const NAMED_GROUPS: [&str; 2] = ["java", "ftp"];
+
+#[test]
+fn every_case_of_istio_is_loaded_as_nft_loads_its_text() {
+    let mut compared = 0;
+    for case in cases::read() {
+        let settings = case.settings();
+        let text = rules::batch(&settings).to_nft_text();
+        if NAMED_GROUPS.iter().any(|group| text.contains(&format!(" {group} "))) {
+            continue;
+        }
+        let (by_nft, by_netlink) = namespace::fresh(move || {
+            nft(&["-f", "-"], &text);
+            let by_nft = listed();
+            nft(&["flush", "ruleset"], "");
+            rules::replacement(&settings).apply().unwrap();
+            (by_nft, listed())
+        });
+        assert!(by_nft.contains("chain istio-output"), "{by_nft}");
+        assert_eq!(by_netlink, by_nft, "case {}", case.name);
+        compared += 1;
+    }
+    assert!(compared >= 15, "only {compared} cases were compared");
+}
+
+#[test]
+fn a_group_that_does_not_exist_is_an_error_that_names_it_and_nothing_is_loaded() {
+    namespace::fresh(|| {
+        let (code, _, errors) = namespace::run(&["--istio-outbound-owner-groups", "no-such-group", "-i", "*"]);
+        assert_eq!(code, 1);
+        assert!(errors.contains("no-such-group") && errors.contains("/etc/group"), "{errors}");
+        assert_eq!(listed(), "");
+    });
+}
+
+#[test]
+fn running_twice_is_running_once_and_other_settings_replace_all() {
+    namespace::fresh(|| {
+        let tproxy = ["-m", "TPROXY", "-i", "*", "-b", "*", "--redirect-dns", "--capture-all-dns", "--drop-invalid"];
+        assert_eq!(namespace::run(&tproxy).0, 0);
+        let (rules, routes) = (listed(), (ip(&["rule"]), ip(&["route", "show", "table", "133"])));
+        assert!(rules.contains("istio-proxy-mangle") && rules.contains("istio-proxy-raw"), "{rules}");
+        assert!(routes.0.contains("fwmark 0x539 lookup 133"), "{routes:?}");
+        assert!(routes.1.contains("local default dev lo"), "{routes:?}");
+        assert_eq!(namespace::run(&tproxy).0, 0);
+        assert_eq!((listed(), ip(&["rule"]), ip(&["route", "show", "table", "133"])), (rules, routes.0, routes.1));
+
+        assert_eq!(namespace::run(&["-i", "*", "-b", "*"]).0, 0);
+        let replaced = listed();
+        assert!(!replaced.contains("mangle") && !replaced.contains("raw"), "{replaced}");
+        assert!(!ip(&["rule"]).contains("133"));
+    });
+}
+
+#[test]
+fn cleanup_leaves_no_table_no_route_and_no_address() {
+    namespace::fresh(|| {
+        let (rules, addresses) = (ip(&["rule"]), ip(&["addr", "show", "lo"]));
+        ip(&["-6", "addr", "add", "fd00::2/128", "dev", "lo"]);
+        assert_eq!(namespace::run(&["-m", "TPROXY", "-i", "*", "-b", "*"]).0, 0);
+        assert!(listed().contains("ip6") && ip(&["addr", "show", "lo"]).contains("::6/128"));
+        assert!(ip(&["-6", "rule"]).contains("fwmark 0x539 lookup 133"));
+        assert_eq!(namespace::run(&["--cleanup-only"]).0, 0);
+        assert_eq!(listed(), "");
+        assert_eq!(ip(&["rule"]), rules);
+        assert!(!ip(&["-6", "rule"]).contains("133"));
+        assert_eq!(ip(&["-6", "route", "show", "table", "133"]).trim(), "");
+        ip(&["-6", "addr", "del", "fd00::2/128", "dev", "lo"]);
+        assert_eq!(ip(&["addr", "show", "lo"]), addresses);
+        assert_eq!(namespace::run(&["--cleanup-only"]).0, 0, "cleaning what is clean is no error");
+    });
+}
+
+#[test]
+fn a_dry_run_prints_text_that_nft_loads_and_changes_nothing() {
+    namespace::fresh(|| {
+        let (code, text, errors) = namespace::run(&["-i", "*", "-b", "*", "-d", "15090", "--dry-run"]);
+        assert_eq!(code, 0, "{errors}");
+        assert_eq!(listed(), "");
+        nft(&["-f", "-"], &text);
+        assert!(listed().contains("tcp dport 15090"), "{text}");
+    });
+}
+
+#[test]
+fn another_network_namespace_is_entered_when_named() {
+    namespace::fresh(|| {
+        let here = listed();
+        let there = namespace::Other::new();
+        let path = there.path();
+        assert_eq!(namespace::run(&["-i", "*", "--network-namespace", &path]).0, 0);
+        assert_eq!(listed(), here);
+        assert!(there.inside(listed).contains("istio-proxy-nat"));
+        let (code, _, errors) = namespace::run(&["--network-namespace", "/does/not/exist"]);
+        assert_eq!(code, 1);
+        assert!(errors.contains("--network-namespace /does/not/exist"), "{errors}");
+    });
+}
+
+#[test]
+fn without_the_capability_the_error_names_it() {
+    namespace::fresh(|| {
+        let (code, _, errors) = namespace::run_without_capabilities(&["-i", "*"]);
+        assert_eq!(code, 1);
+        assert!(errors.contains("NET_ADMIN"), "{errors}");
+    });
+}
