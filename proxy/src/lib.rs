@@ -1,1 +1,87 @@
-//! stub
+//! One program under several names: `proxy`, `pilot-agent` and `istio-iptables` are what Istio's
+//! injected containers call. The libraries `agent` and `redirect` do the work.
+
+mod command_line;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use agent::environment::Environment;
+use agent::settings::Settings;
+use clap::Parser;
+
+use crate::command_line::{Command, PilotAgent, Program, Proxy, Role, Sidecar};
+
+/// Any failure ends the program with its message; nobody up the stack tells them apart.
+type Failure = Box<dyn std::error::Error>;
+
+/// Does what the arguments ask for; the first one is the name that the program was called by.
+/// Messages go to standard error. The exit code of a sidecar is that of its proxy.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let command = match Program::called(arguments.first()) {
+        Program::Redirect => return redirect::run(arguments.into_iter()),
+        Program::PilotAgent => PilotAgent::parse_from(arguments).command,
+        Program::Proxy => Proxy::parse_from(arguments).into_command(),
+    };
+    match perform(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Proxy {
+            role: Role::Sidecar(sidecar),
+        } => runtime()?.block_on(run_sidecar(sidecar)),
+        Command::Request(args) => {
+            let body = runtime()?.block_on(agent::request::request(&args))?;
+            std::io::Write::write_all(&mut std::io::stdout(), &body)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Wait(args) => {
+            runtime()?.block_on(agent::wait::wait(&args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Version { short } => {
+            let version = env!("CARGO_PKG_VERSION");
+            if short {
+                println!("{version}");
+            } else {
+                println!(
+                    "lateen proxy {version}, speaking to pilots as Istio {}",
+                    agent::node::ISTIO_VERSION
+                );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::IstioIptables { arguments } => {
+            let name = OsString::from("istio-iptables");
+            Ok(redirect::run(std::iter::once(name).chain(arguments)))
+        }
+    }
+}
+
+async fn run_sidecar(sidecar: Sidecar) -> Result<ExitCode, Failure> {
+    sidecar.log.init()?;
+    let shutdown = process::shutdown::on_signals()?;
+    let metrics = process::telemetry::install()?;
+    let pod_info = sidecar.args.base.join("etc/istio/pod");
+    let settings = Settings::new(&sidecar.args, Environment::capture(&pod_info))?;
+    let render = move || {
+        metrics.run_upkeep();
+        metrics.render()
+    };
+    let code = agent::run::run(settings, render, shutdown).await?;
+    Ok(ExitCode::from(code))
+}
+
+/// One thread is enough for a single pod's agent, and every pod pays for more.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}

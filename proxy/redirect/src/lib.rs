@@ -15,5 +15,5 @@ mod validation;
 pub use command::Options;
 pub use environment::{Addresses, Environment};
 pub use error::Error;
-pub use program::run;
+pub use program::{Streams, run, run_with};
 pub use settings::{Dns, InboundMode, OwnerGroups, Selection, Settings, list};

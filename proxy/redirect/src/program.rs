@@ -14,6 +14,14 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::{Error, Options, environment::Environment, routes, rules, validation};
 
+/// Where the program writes: standard output and standard error, or a caller's buffers.
+pub struct Streams<'a> {
+    /// Takes the rules of a dry run, and help.
+    pub out: &'a mut (dyn Write + Send),
+    /// Takes the reason of a failure.
+    pub err: &'a mut (dyn Write + Send),
+}
+
 /// Run `istio-iptables`. The first argument is the name that the program was called by.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let options = match Options::try_parse_from(args) {
@@ -24,30 +32,36 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    match options
-        .log
-        .init()
-        .map_err(Error::from)
-        .and_then(|()| execute(&options))
-    {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "istio-iptables: {error}");
-            ExitCode::from(error.exit_code())
-        }
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let streams = Streams {
+        out: &mut out,
+        err: &mut err,
+    };
+    if let Err(error) = options.log.init() {
+        return ExitCode::from(report(&error.into(), streams.err));
+    }
+    ExitCode::from(run_with(&options, streams))
+}
+
+/// Do what the options say and answer the exit code; logs go where the caller set them up to go.
+pub fn run_with(options: &Options, streams: Streams<'_>) -> u8 {
+    match execute(options, streams.out) {
+        Ok(()) => 0,
+        Err(error) => report(&error, streams.err),
     }
 }
 
-/// Do what the options say.
-///
-/// # Errors
-/// See [`Error`].
-pub(crate) fn execute(options: &Options) -> Result<(), Error> {
+fn report(error: &Error, err: &mut dyn Write) -> u8 {
+    let _ = writeln!(err, "istio-iptables: {error}");
+    error.exit_code()
+}
+
+fn execute(options: &Options, out: &mut (dyn Write + Send)) -> Result<(), Error> {
     match &options.network_namespace {
-        None => execute_here(options),
+        None => execute_here(options, out),
         Some(path) => thread::scope(|scope| {
             // Entering a namespace changes a thread for good, so the thread is one for this alone.
-            let work = || enter(path).and_then(|()| execute_here(options));
+            let work = || enter(path).and_then(|()| execute_here(options, out));
             let worker = thread::Builder::new()
                 .spawn_scoped(scope, work)
                 .map_err(Error::Thread)?;
@@ -67,7 +81,7 @@ fn enter(path: &Path) -> Result<(), Error> {
     setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| failed(errno.into()))
 }
 
-fn execute_here(options: &Options) -> Result<(), Error> {
+fn execute_here(options: &Options, out: &mut dyn Write) -> Result<(), Error> {
     let environment = Environment::read()?;
     warn_of_ignored(options);
     if options.cleanup_only {
@@ -75,7 +89,7 @@ fn execute_here(options: &Options) -> Result<(), Error> {
             return Ok(());
         }
         if options.dry_run {
-            return print(&rules::cleanup().to_nft_text());
+            return print(out, &rules::cleanup().to_nft_text());
         }
         rules::cleanup().apply()?;
         routes::remove(options.tproxy_mark, options.tproxy_route_table)?;
@@ -88,7 +102,7 @@ fn execute_here(options: &Options) -> Result<(), Error> {
     let settings = options.settings(&environment)?;
     if !options.skip_rule_apply {
         if options.dry_run {
-            print(&rules::batch(&settings).to_nft_text())?;
+            print(out, &rules::batch(&settings).to_nft_text())?;
         } else {
             tracing::info!(?settings, "redirecting");
             rules::replacement(&settings).apply()?;
@@ -118,8 +132,7 @@ fn warn_of_ignored(options: &Options) {
     }
 }
 
-fn print(text: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
+fn print(out: &mut dyn Write, text: &str) -> Result<(), Error> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(Error::Print)

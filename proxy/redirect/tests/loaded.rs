@@ -1,7 +1,12 @@
 //! The rules as the kernel has them: what the program loads over netlink is what `nft -f` makes of its dry run, for
 //! every case of Istio's; applied twice it is the same; other settings replace it; cleanup leaves nothing.
 //! Needs root, the program `nft` and LATEEN_CONFORMANCE.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod cases;
 mod namespace;
@@ -18,7 +23,10 @@ fn every_case_of_istio_is_loaded_as_nft_loads_its_text() {
     for case in cases::read() {
         let settings = case.settings();
         let text = rules::batch(&settings).to_nft_text();
-        if NAMED_GROUPS.iter().any(|group| text.contains(&format!(" {group} "))) {
+        if NAMED_GROUPS
+            .iter()
+            .any(|group| text.contains(&format!(" {group} ")))
+        {
             continue;
         }
         let (by_nft, by_netlink) = namespace::fresh(move || {
@@ -38,9 +46,13 @@ fn every_case_of_istio_is_loaded_as_nft_loads_its_text() {
 #[test]
 fn a_group_that_does_not_exist_is_an_error_that_names_it_and_nothing_is_loaded() {
     namespace::fresh(|| {
-        let (code, _, errors) = namespace::run(&["--istio-outbound-owner-groups", "no-such-group", "-i", "*"]);
+        let (code, _, errors) =
+            namespace::run(&["--istio-outbound-owner-groups", "no-such-group", "-i", "*"]);
         assert_eq!(code, 1);
-        assert!(errors.contains("no-such-group") && errors.contains("/etc/group"), "{errors}");
+        assert!(
+            errors.contains("no-such-group") && errors.contains("/etc/group"),
+            "{errors}"
+        );
         assert_eq!(listed(), "");
     });
 }
@@ -48,18 +60,44 @@ fn a_group_that_does_not_exist_is_an_error_that_names_it_and_nothing_is_loaded()
 #[test]
 fn running_twice_is_running_once_and_other_settings_replace_all() {
     namespace::fresh(|| {
-        let tproxy = ["-m", "TPROXY", "-i", "*", "-b", "*", "--redirect-dns", "--capture-all-dns", "--drop-invalid"];
+        let tproxy = [
+            "-m",
+            "TPROXY",
+            "-i",
+            "*",
+            "-b",
+            "*",
+            "--redirect-dns",
+            "--capture-all-dns",
+            "--drop-invalid",
+        ];
         assert_eq!(namespace::run(&tproxy).0, 0);
-        let (rules, routes) = (listed(), (ip(&["rule"]), ip(&["route", "show", "table", "133"])));
-        assert!(rules.contains("istio-proxy-mangle") && rules.contains("istio-proxy-raw"), "{rules}");
+        let (rules, routes) = (
+            listed(),
+            (ip(&["rule"]), ip(&["route", "show", "table", "133"])),
+        );
+        assert!(
+            rules.contains("istio-proxy-mangle") && rules.contains("istio-proxy-raw"),
+            "{rules}"
+        );
         assert!(routes.0.contains("fwmark 0x539 lookup 133"), "{routes:?}");
         assert!(routes.1.contains("local default dev lo"), "{routes:?}");
         assert_eq!(namespace::run(&tproxy).0, 0);
-        assert_eq!((listed(), ip(&["rule"]), ip(&["route", "show", "table", "133"])), (rules, routes.0, routes.1));
+        assert_eq!(
+            (
+                listed(),
+                ip(&["rule"]),
+                ip(&["route", "show", "table", "133"])
+            ),
+            (rules, routes.0, routes.1)
+        );
 
         assert_eq!(namespace::run(&["-i", "*", "-b", "*"]).0, 0);
         let replaced = listed();
-        assert!(!replaced.contains("mangle") && !replaced.contains("raw"), "{replaced}");
+        assert!(
+            !replaced.contains("mangle") && !replaced.contains("raw"),
+            "{replaced}"
+        );
         assert!(!ip(&["rule"]).contains("133"));
     });
 }
@@ -79,14 +117,19 @@ fn cleanup_leaves_no_table_no_route_and_no_address() {
         assert_eq!(ip(&["-6", "route", "show", "table", "133"]).trim(), "");
         ip(&["-6", "addr", "del", "fd00::2/128", "dev", "lo"]);
         assert_eq!(ip(&["addr", "show", "lo"]), addresses);
-        assert_eq!(namespace::run(&["--cleanup-only"]).0, 0, "cleaning what is clean is no error");
+        assert_eq!(
+            namespace::run(&["--cleanup-only"]).0,
+            0,
+            "cleaning what is clean is no error"
+        );
     });
 }
 
 #[test]
 fn a_dry_run_prints_text_that_nft_loads_and_changes_nothing() {
     namespace::fresh(|| {
-        let (code, text, errors) = namespace::run(&["-i", "*", "-b", "*", "-d", "15090", "--dry-run"]);
+        let (code, text, errors) =
+            namespace::run(&["-i", "*", "-b", "*", "-d", "15090", "--dry-run"]);
         assert_eq!(code, 0, "{errors}");
         assert_eq!(listed(), "");
         nft(&["-f", "-"], &text);
@@ -100,12 +143,18 @@ fn another_network_namespace_is_entered_when_named() {
         let here = listed();
         let there = namespace::Other::new();
         let path = there.path();
-        assert_eq!(namespace::run(&["-i", "*", "--network-namespace", &path]).0, 0);
+        assert_eq!(
+            namespace::run(&["-i", "*", "--network-namespace", &path]).0,
+            0
+        );
         assert_eq!(listed(), here);
         assert!(there.inside(listed).contains("istio-proxy-nat"));
         let (code, _, errors) = namespace::run(&["--network-namespace", "/does/not/exist"]);
         assert_eq!(code, 1);
-        assert!(errors.contains("--network-namespace /does/not/exist"), "{errors}");
+        assert!(
+            errors.contains("--network-namespace /does/not/exist"),
+            "{errors}"
+        );
     });
 }
 
