@@ -1,0 +1,228 @@
+//! The running authority: root, listeners and the tasks between them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::routing::get;
+use ca_api::istio_certificate_service_server::IstioCertificateServiceServer;
+use identity::SpiffeId;
+use identity::caller::Authenticator;
+use identity::incoming;
+use identity::jwt::{KeySetError, Validator};
+use identity::spiffe::SpiffeError;
+use process::http::{BindError, bind};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::authorize::{Policy, Subject};
+use crate::issue::Lifetimes;
+use crate::metric;
+use crate::options::Options;
+use crate::root::{Root, RootError};
+use crate::service::{Authority, CertificateService, Limits};
+use crate::serving::{Serving, ServingError};
+
+/// The largest message that is read, in bytes. One that is larger than [`crate::request::MAX_CSR`] but not than this
+/// gets a status that says so.
+const MAX_MESSAGE: usize = 256 * 1024;
+/// The most requests at a time on one connection; a relay has many callers behind one.
+const MAX_STREAMS: u32 = 1000;
+/// How often a silent connection is probed, and how long an answer may take.
+const PROBE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+/// After this a connection is closed, so that callers spread over replicas anew (Istio's keepaliveMaxServerConnectionAge).
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
+/// How long open requests have to end at shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the authority could not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No root to sign with.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// No keys to check tokens with.
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+    /// Its own identity is not one.
+    #[error("--namespace and --serviceAccount do not make an identity: {0}")]
+    Identity(#[from] SpiffeError),
+    /// No certificate to serve with.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system does not tell a listener's address.
+    #[error("cannot find out where the listener is: {0}")]
+    Address(std::io::Error),
+    /// The gRPC server broke.
+    #[error("the certificate service ended: {0}")]
+    Grpc(#[from] tonic::transport::Error),
+    /// The monitoring server broke.
+    #[error("the monitoring server ended: {0}")]
+    Monitoring(std::io::Error),
+    /// A task panicked.
+    #[error("a task of the server ended: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// A running authority.
+#[derive(Debug)]
+pub struct Ca {
+    /// Where certificates are served.
+    pub address: SocketAddr,
+    /// Where `/metrics` and `/ready` are served.
+    pub monitoring_address: SocketAddr,
+    root_pem: String,
+    tasks: JoinSet<Result<(), ServerError>>,
+    shutdown: CancellationToken,
+}
+
+impl Ca {
+    /// Opens the root and serves until `shutdown` is cancelled. `metrics` answers `/metrics`.
+    ///
+    /// # Errors
+    /// The root, the key set or a port cannot be used: each message says what to do.
+    pub async fn start(
+        options: Options,
+        metrics: Router,
+        shutdown: CancellationToken,
+    ) -> Result<Self, ServerError> {
+        let root = Arc::new(Root::open_or_create(
+            &options.data_dir,
+            &options.trust_domain,
+            SystemTime::now(),
+        )?);
+        metric::describe(root.validity().not_after);
+        let serving = serving(&options, root.clone())?;
+        let service =
+            CertificateService::new(authority(&options, root.clone())?, Limits::default());
+        let (tls, due) = serving.begin()?;
+        let listener = bind(&options.listen, "--listen").await?;
+        let monitoring = bind(&options.monitoring_addr, "--monitoringAddr").await?;
+        let address = listener.local_addr().map_err(ServerError::Address)?;
+        let monitoring_address = monitoring.local_addr().map_err(ServerError::Address)?;
+        let mut tasks = JoinSet::new();
+        let rotation = serving.keep_fresh(tls.clone(), due, shutdown.clone());
+        tasks.spawn(async move {
+            rotation.await;
+            Ok(())
+        });
+        tasks.spawn(serve(service, listener, tls, shutdown.clone()));
+        let router = metrics.route("/ready", get(|| async { "ready\n" }));
+        let monitored = process::http::serve(monitoring, router, shutdown.clone());
+        tasks.spawn(async move { monitored.await.map_err(ServerError::Monitoring) });
+        tracing::info!(%address, %monitoring_address, trust_domain = %options.trust_domain, "serving certificates");
+        Ok(Self {
+            address,
+            monitoring_address,
+            root_pem: root.pem().to_owned(),
+            tasks,
+            shutdown,
+        })
+    }
+
+    /// The root certificate that clients must trust, as PEM.
+    pub fn root_pem(&self) -> &str {
+        &self.root_pem
+    }
+
+    /// Waits until shutdown and the end of open requests, or until a part breaks, which ends the others too.
+    ///
+    /// # Errors
+    /// What broke.
+    pub async fn finished(mut self) -> Result<(), ServerError> {
+        let mut result = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = ended.map_err(ServerError::from).and_then(|ended| ended);
+            self.shutdown.cancel();
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+fn serving(options: &Options, root: Arc<Root>) -> Result<Serving, ServerError> {
+    let id = SpiffeId::new(
+        options.trust_domain.clone(),
+        &options.namespace,
+        &options.service_account,
+    )?;
+    let subject = Subject {
+        id,
+        dns_names: options.served_names(),
+    };
+    Ok(Serving {
+        root,
+        subject,
+        lifetime: options.server_cert_ttl,
+    })
+}
+
+fn authority(options: &Options, root: Arc<Root>) -> Result<Authority, ServerError> {
+    let jwt = match &options.jwks_file {
+        None => {
+            tracing::warn!("no --jwksFile: only callers with a client certificate are accepted");
+            None
+        }
+        Some(path) => {
+            let validator = Validator::from_jwks_file(path)?;
+            Some(match &options.token_issuer {
+                Some(issuer) => validator.with_issuer(issuer),
+                None => validator,
+            })
+        }
+    };
+    Ok(Authority {
+        root,
+        authenticator: Authenticator {
+            trust_domain: options.trust_domain.clone(),
+            jwt,
+            audiences: options.token_audiences.clone(),
+            trusted_forwarders: options.trusted_forwarders.clone(),
+        },
+        policy: Policy {
+            trust_domain: options.trust_domain.clone(),
+            trusted_node_accounts: options.trusted_node_accounts.iter().cloned().collect(),
+            dns_names: options
+                .dns_names
+                .iter()
+                .map(|of| (of.account.clone(), of.names.clone()))
+                .collect(),
+        },
+        lifetimes: Lifetimes {
+            default: options.workload_cert_ttl,
+            max: options.max_workload_cert_ttl,
+        },
+    })
+}
+
+async fn serve(
+    service: CertificateService,
+    listener: TcpListener,
+    tls: Arc<identity::tls::ServerTls>,
+    shutdown: CancellationToken,
+) -> Result<(), ServerError> {
+    let service =
+        IstioCertificateServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE);
+    let stopping = shutdown.clone();
+    let served = Server::builder()
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_connection_age(MAX_CONNECTION_AGE)
+        .http2_keepalive_interval(Some(PROBE.0))
+        .http2_keepalive_timeout(Some(PROBE.1))
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming::accept(listener, tls), stopping.cancelled_owned());
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = served => Ok(served?),
+        () = overdue => Ok(()),
+    }
+}
