@@ -1,0 +1,134 @@
+//! The injection itself, step by step.
+
+use serde_json::{Map, Value};
+
+use crate::annotations::{Annotations, PROXY_CONFIG, REWRITE_PROBES, STATUS_PORT, TEMPLATES};
+use crate::build::{Input, Overlay, Template};
+use crate::context::PodContext;
+use crate::error::InjectError;
+use crate::mesh::ProxyConfig;
+use crate::pod::{self, PROXY};
+use crate::rewrite::earlier::Earlier;
+use crate::rewrite::{merge, order, overrides, probes, prometheus, status};
+use crate::settings::Settings;
+
+const NETWORK_LABEL: &str = "topology.istio.io/network";
+
+/// The pod (a Pod, or a workload's pod template: an object with `metadata` and `spec`) with the
+/// proxy's containers, volumes, labels and annotations. Fields unknown to this crate survive;
+/// a pod that was injected before is injected anew and not twice. Whether a pod should be
+/// injected is [`crate::decide`]'s to say.
+///
+/// # Errors
+/// [`InjectError`] names the field or annotation that cannot be used.
+pub fn inject(
+    pod: &Value,
+    context: &PodContext,
+    settings: &Settings,
+) -> Result<Value, InjectError> {
+    pod::check(pod)?;
+    let annotations = Annotations::check(pod::strings(pod, "annotations"))?;
+    let proxy_config = proxy_config(&annotations, &settings.mesh.default_config)?;
+    let agent_port = proxy_config.status_port();
+    let earlier = Earlier::of(pod);
+    let stripped = earlier.undo(pod, agent_port);
+    let templates = templates(&annotations, settings)?;
+    let input = Input {
+        settings,
+        context,
+        labels: pod::strings(&stripped, "labels"),
+        annotations: Annotations::check(pod::strings(&stripped, "annotations"))?,
+        pod: &stripped,
+        proxy_config,
+    };
+
+    let mut merged = pod.clone();
+    let mut template = Overlay::default();
+    for one in templates {
+        let overlay = one.build(&input);
+        if overlay.has_init_container(PROXY) {
+            pod::move_to_init(&mut merged, PROXY);
+        }
+        merge::merge(&mut merged, &serialized(&overlay)?);
+        add(&mut template, overlay);
+    }
+    overrides::apply(&mut merged, pod, &template, &earlier);
+    for (key, value) in &settings
+        .values
+        .sidecar_injector_webhook
+        .injected_annotations
+    {
+        pod::set_string(&mut merged, "annotations", key, value);
+    }
+
+    prometheus::merge(&mut merged, &settings.mesh, agent_port);
+    let rewrite = input.annotations.bool(REWRITE_PROBES);
+    if rewrite.unwrap_or(
+        settings
+            .values
+            .sidecar_injector_webhook
+            .rewrite_app_http_probe,
+    ) {
+        let own = input.annotations.get(STATUS_PORT);
+        let own = own.and_then(|port| port.trim().parse().ok());
+        probes::rewrite(&mut merged, own.unwrap_or(agent_port));
+    }
+    status::record(&mut merged, &template, settings.revision());
+    if let (Some(network), false) = (input.network(), input.labels.contains_key(NETWORK_LABEL)) {
+        pod::set_string(&mut merged, "labels", NETWORK_LABEL, network);
+    }
+    order::arrange(&mut merged, input.hold_application());
+    Ok(merged)
+}
+
+/// The mesh's proxy config with the pod's own over it.
+fn proxy_config(annotations: &Annotations, mesh: &ProxyConfig) -> Result<ProxyConfig, InjectError> {
+    let own = annotations.get(PROXY_CONFIG).unwrap_or_default();
+    let wrong = |problem: String| {
+        InjectError::Annotations(vec![format!("annotation {PROXY_CONFIG}: {problem}")])
+    };
+    let own: Option<Map<String, Value>> =
+        serde_saphyr::from_str(own).map_err(|e| wrong(e.without_snippet().to_string()))?;
+    mesh.with(own.unwrap_or_default()).map_err(wrong)
+}
+
+/// The templates that the pod names, or else the values; each once.
+fn templates(annotations: &Annotations, settings: &Settings) -> Result<Vec<Template>, InjectError> {
+    let defaults = &settings.values.sidecar_injector_webhook.default_templates;
+    let names: Vec<&str> = match annotations.get(TEMPLATES) {
+        Some(list) => list.split(',').map(str::trim).collect(),
+        None if defaults.is_empty() => vec!["sidecar"],
+        None => defaults.iter().map(String::as_str).collect(),
+    };
+    let mut templates = Vec::new();
+    for name in names {
+        let template = Template::named(name)?;
+        if !templates.contains(&template) {
+            templates.push(template);
+        }
+    }
+    Ok(templates)
+}
+
+/// Collects what several templates add, for the record.
+fn add(all: &mut Overlay, one: Overlay) {
+    fn extend<T>(all: &mut Option<Vec<T>>, one: Option<Vec<T>>) {
+        all.get_or_insert_default().extend(one.unwrap_or_default());
+    }
+    all.metadata.labels.extend(one.metadata.labels);
+    all.metadata.annotations.extend(one.metadata.annotations);
+    all.spec.containers.extend(one.spec.containers);
+    extend(&mut all.spec.init_containers, one.spec.init_containers);
+    extend(&mut all.spec.volumes, one.spec.volumes);
+    extend(
+        &mut all.spec.image_pull_secrets,
+        one.spec.image_pull_secrets,
+    );
+}
+
+fn serialized(overlay: &Overlay) -> Result<Value, InjectError> {
+    serde_json::to_value(overlay).map_err(|_| InjectError::Malformed {
+        path: "the injection template".to_owned(),
+        expected: "representable as JSON",
+    })
+}
