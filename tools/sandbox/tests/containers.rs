@@ -10,9 +10,10 @@
 #[macro_use]
 mod harness;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use harness::{LIMIT, Room, eventually, lines, traces};
@@ -53,6 +54,7 @@ fn main() {
         a_missing_mount_source_or_layer_is_named,
         a_container_outlives_the_thread_that_started_it,
         a_program_executed_in_a_container_sees_what_the_container_sees,
+        a_program_executed_in_a_container_reads_its_input,
         executing_a_missing_program_says_so,
         executing_in_an_ended_container_is_refused,
         two_containers_cannot_have_one_id,
@@ -516,6 +518,22 @@ fn a_program_executed_in_a_container_sees_what_the_container_sees() {
         output,
         "mark\n1337\napp\n0000000000000000\ncontainer exec\n/tmp\n4\neth0 lo "
     );
+}
+
+fn a_program_executed_in_a_container_reads_its_input() {
+    let room = Room::new();
+    let container = room.start(room.shell("app", "sleep 1000"));
+    let mut spec = ExecSpec::new(vec!["cat".into()]);
+    spec.stdin = Stdio::piped();
+    let mut exec = container.exec(spec).unwrap();
+    let mut input = exec.child.stdin.take().unwrap();
+    input.write_all(b"in and out").unwrap();
+    drop(input);
+    let mut output = String::new();
+    let mut stdout = exec.child.stdout.take().unwrap();
+    stdout.read_to_string(&mut output).unwrap();
+    assert_eq!(output, "in and out");
+    assert_eq!(exec.wait().unwrap(), Exit::Code(0));
 }
 
 fn executing_a_missing_program_says_so() {

@@ -32,15 +32,15 @@ fn main() {
 }
 
 /// Starts a pod with a container and a program executed in it, tells their pids, and waits.
-fn own(state: &str) -> ! {
+fn own(room: &str) -> ! {
     let network = Network::create(Default::default()).unwrap();
     let pod = network.add_pod("pod").unwrap();
-    let room = Room::new();
+    let room = Room::of_another(room);
     // Another user than the shim's: a parent-death signal is forgotten when the user changes.
     let mut spec = room.shell("app", "sleep 1000 & sleep 1000");
     (spec.uid, spec.gid) = (1337, 1337);
     spec.netns = Some(pod.netns());
-    let container = sandbox::container::Container::start(spec, Path::new(state)).unwrap();
+    let container = room.start(spec);
     let mut exec = ExecSpec::new(["sleep", "1000"].map(String::from).to_vec());
     exec.stdout = Stdio::null();
     exec.stderr = Stdio::null();
@@ -53,10 +53,10 @@ fn own(state: &str) -> ! {
 }
 
 /// The owner and the pids of the container's init and of the exec's parent.
-fn owner(state: &Path) -> (Child, Vec<i32>) {
+fn owner(room: &Room) -> (Child, Vec<i32>) {
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .arg("own")
-        .arg(state)
+        .arg(room.path(""))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -98,7 +98,7 @@ fn family(pid: i32) -> Vec<i32> {
 fn a_killed_owner_takes_its_containers_with_it_and_cleanup_removes_the_rest() {
     let before = traces();
     let room = Room::new();
-    let (mut owner, pids) = owner(&room.state());
+    let (mut owner, pids) = owner(&room);
     eventually(
         "the container's two programs and the executed one run",
         || family(pids[0]).len() >= 4,
@@ -117,7 +117,7 @@ fn a_killed_owner_takes_its_containers_with_it_and_cleanup_removes_the_rest() {
 
 fn cleanup_leaves_the_containers_of_a_living_owner() {
     let room = Room::new();
-    let (mut owner, pids) = owner(&room.state());
+    let (mut owner, pids) = owner(&room);
     assert!(sandbox::cleanup(&room.state()).unwrap().is_empty());
     assert!(alive(pids[0]));
     owner.kill().unwrap();

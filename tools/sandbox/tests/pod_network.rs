@@ -23,6 +23,10 @@ const VIP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 42);
 
 fn main() {
     sandbox::reexec::run_if_asked();
+    if std::env::args().nth(1).as_deref() == Some("make-network") {
+        println!("{}", Network::create(NetworkConfig::default()).unwrap_err());
+        return;
+    }
     harness::run(tests![
         two_pods_and_the_node_reach_each_other,
         a_pod_has_lo_and_one_address_and_any_user_may_bind_low_ports,
@@ -37,6 +41,7 @@ fn main() {
         two_networks_do_not_meet,
         threads_of_a_thread_in_the_node_live_in_the_node,
         a_network_leaves_nothing_in_the_host,
+        who_is_not_root_is_told_so,
     ])
 }
 
@@ -355,4 +360,13 @@ fn a_network_leaves_nothing_in_the_host() {
     assert_eq!(traces(), before, "nothing in the host while it exists");
     drop((network, pod));
     assert_eq!(traces(), before);
+}
+
+fn who_is_not_root_is_told_so() {
+    let room = Room::new();
+    let args = ["/test-program", "make-network"].map(String::from).to_vec();
+    let mut spec = room.container("app", args);
+    (spec.uid, spec.gid) = (1337, 1337);
+    let (_, lines) = room.run(spec);
+    assert!(lines[0].contains("this needs root"), "{lines:?}");
 }

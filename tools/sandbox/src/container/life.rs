@@ -252,9 +252,10 @@ fn watch_end(
         _ => LOST,
     };
     let _ = shim.wait();
+    // Who was waiting must then find it ended.
+    sender.send_replace(Some(exit));
     *ended.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(exit);
     ended.changed.notify_all();
-    sender.send_replace(Some(exit));
 }
 
 fn plan(spec: ContainerSpec, directory: &Path) -> Result<Plan, Error> {

@@ -7,3 +7,6 @@ mod spec;
 pub use exec::{Exec, ExecSpec};
 pub use life::{Container, Exit};
 pub use spec::{ContainerSpec, Mount, MountSource};
+
+/// For [`Container::signal`].
+pub use nix::sys::signal::Signal;

@@ -55,22 +55,33 @@ pub(crate) fn run(tests: &[Test]) -> ! {
 
 /// Directories of one test, removed with it.
 pub(crate) struct Room {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
+    _removed_with_it: Option<tempfile::TempDir>,
 }
 
 impl Room {
     pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
         Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: directory.path().to_owned(),
+            _removed_with_it: Some(directory),
+        }
+    }
+
+    /// A room of another process, which outlives this one.
+    pub(crate) fn of_another(directory: &str) -> Self {
+        Self {
+            directory: directory.into(),
+            _removed_with_it: None,
         }
     }
 
     pub(crate) fn state(&self) -> PathBuf {
-        self.directory.path().join("state")
+        self.directory.join("state")
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     /// A container with the host's programs, read-only, that runs a shell script.
