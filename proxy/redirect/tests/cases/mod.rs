@@ -12,6 +12,7 @@ use redirect::{Addresses, Environment, Options, Settings};
 use serde_json::{Map, Value};
 
 /// One of Istio's cases.
+#[allow(dead_code, reason = "each test file uses a part")]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) want: String,

@@ -116,7 +116,11 @@ impl Other {
 
     /// The file that names it.
     pub(crate) fn path(&self) -> String {
-        format!("/proc/self/task/{}/ns/net", self.thread_id)
+        format!(
+            "/proc/{}/task/{}/ns/net",
+            std::process::id(),
+            self.thread_id
+        )
     }
 
     /// Run there.
