@@ -212,7 +212,7 @@ impl Walk {
                 self.client.toggle(route);
             }
             2 if self.random.below(6) == 0 => self.reconnect(),
-            3 => self.session.introduced(),
+            3 if self.client.to_server.is_empty() => self.session.introduced(),
             4..=7 => self.deliver_to_server(),
             _ => self.deliver_to_client(),
         }
@@ -266,6 +266,10 @@ impl Walk {
         let asked_again = request.resource_names_subscribe.iter();
         for name in asked_again.chain(&request.resource_names_unsubscribe) {
             self.acked.remove(&(type_url, name.clone()));
+            // An ack of what was sent before says nothing about what is asked for again.
+            for response in self.in_flight.values_mut() {
+                response.resources.retain(|r| *r.name != **name);
+            }
         }
         for (name, version) in &request.initial_resource_versions {
             let key = (type_url, name.clone());
@@ -300,12 +304,16 @@ impl Walk {
     }
 
     fn drain(&mut self) {
-        self.session.introduced();
-        self.flush();
-        while !self.to_client.is_empty() || !self.client.to_server.is_empty() {
+        loop {
+            if self.client.to_server.is_empty() {
+                self.session.introduced();
+                self.flush();
+            }
+            if self.to_client.is_empty() && self.client.to_server.is_empty() {
+                return;
+            }
             self.deliver_to_client();
             self.deliver_to_server();
-            self.session.introduced();
             self.flush();
         }
     }

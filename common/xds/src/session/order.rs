@@ -1,7 +1,8 @@
 //! Make before break: which types must have settled before something of a type may go away.
 //!
-//! Additions go out in the order of [`TypeUrl::ALL`] (clusters and endpoints before the listeners
-//! and routes that use them) on one stream, which keeps order; nothing waits for an answer.
+//! Additions go out in the order of [`TypeUrl::ALL`]. Listeners and routes wait until the clusters
+//! that they may use are answered; endpoints wait for nothing, so that a change of them is never
+//! held up.
 //! A removal waits until every type that can refer to what goes has been brought up to date and
 //! answered. If one of those was refused, the client goes on with its old form, which may still
 //! refer to what is no longer wanted: the removal then waits until the refusal is mended.
@@ -26,6 +27,14 @@ pub(super) const fn referrers(type_url: TypeUrl) -> &'static [TypeUrl] {
         TypeUrl::Cluster => &[TypeUrl::Listener, TypeUrl::Route, TypeUrl::Cluster],
         TypeUrl::Endpoints => &[TypeUrl::Cluster, TypeUrl::Endpoints],
         TypeUrl::Secret => &[TypeUrl::Listener, TypeUrl::Cluster, TypeUrl::Secret],
+    }
+}
+
+/// Whether additions of a type may be sent now.
+pub(super) fn may_add(type_url: TypeUrl, progress: impl Fn(TypeUrl) -> Progress) -> bool {
+    match type_url {
+        TypeUrl::Listener | TypeUrl::Route => !progress(TypeUrl::Cluster).busy,
+        TypeUrl::Cluster | TypeUrl::Endpoints | TypeUrl::Secret => true,
     }
 }
 

@@ -125,7 +125,11 @@ impl Session {
         let adding = self
             .types
             .iter()
-            .find(|(_, state)| ready(state) && (state.owed || state.is_adding()))
+            .find(|(type_url, state)| {
+                ready(state)
+                    && (state.owed || state.is_adding())
+                    && order::may_add(**type_url, |t| self.progress(t))
+            })
             .map(|(type_url, _)| *type_url);
         let chosen = adding.map(|type_url| (type_url, true)).or_else(|| {
             order::REMOVALS

@@ -379,17 +379,17 @@ fn clusters_come_before_the_routes_that_use_them_and_leave_after() {
     session.update(EDS, &[resource(EDS, "old", "1")]);
     session.update(LDS, &listener);
     session.update(RDS, &[resource(RDS, "80", "to old")]);
-    let mut sent = Vec::new();
-    while let Some(response) = session.next_response() {
-        sent.push(response);
-    }
-    let order: Vec<_> = sent.iter().map(|r| r.type_url).collect();
-    assert_eq!(order, [CDS, EDS, LDS, RDS]);
-    for response in &sent {
-        session
-            .on_request(response.type_url, &ack(response))
-            .unwrap();
-    }
+    let clusters = session.next_response().unwrap();
+    let endpoints = session.next_response().unwrap();
+    assert_eq!((clusters.type_url, endpoints.type_url), (CDS, EDS));
+    assert_eq!(session.next_response(), None, "clusters are on their way");
+    session.on_request(CDS, &ack(&clusters)).unwrap();
+    session.on_request(EDS, &ack(&endpoints)).unwrap();
+    let listeners = session.next_response().unwrap();
+    let routes = session.next_response().unwrap();
+    assert_eq!((listeners.type_url, routes.type_url), (LDS, RDS));
+    session.on_request(LDS, &ack(&listeners)).unwrap();
+    session.on_request(RDS, &ack(&routes)).unwrap();
 
     session.update(RDS, &[resource(RDS, "80", "to new")]);
     session.update(CDS, &[resource(CDS, "new", "1")]);
@@ -398,10 +398,11 @@ fn clusters_come_before_the_routes_that_use_them_and_leave_after() {
         (names(&clusters), removed(&clusters)),
         (vec!["new"], vec![])
     );
+    assert_eq!(session.next_response(), None);
+    session.on_request(CDS, &ack(&clusters)).unwrap();
     let routes = session.next_response().unwrap();
     assert_eq!(names(&routes), ["80"]);
-    session.on_request(CDS, &ack(&clusters)).unwrap();
-    assert_eq!(session.next_response(), None, "the old route may be in use");
+    assert_eq!(session.next_response(), None, "the old route may be used");
     session.on_request(RDS, &ack(&routes)).unwrap();
     let last = session.next_response().unwrap();
     assert_eq!(removed(&last), ["old"]);
