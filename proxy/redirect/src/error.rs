@@ -79,3 +79,32 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_nf_tables_is_a_failure_that_says_what_to_load() {
+        let errno = io::Error::from_raw_os_error(nix::libc::EPROTONOSUPPORT);
+        let error = Error::from(nftables::Error::NoNfTables {
+            during: "opening a netlink socket",
+            errno,
+        });
+        assert_eq!(error.exit_code(), 1);
+        let text = error.to_string();
+        for wanted in [
+            "this kernel has no nf_tables",
+            "modprobe -a nf_tables",
+            "nft_redir",
+            "nft_chain_nat",
+        ] {
+            assert!(text.contains(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_failed_validation_has_the_exit_code_that_istios_tools_look_for() {
+        assert_eq!(Error::Validation(String::new()).exit_code(), 126);
+    }
+}

@@ -261,7 +261,7 @@ fn dns_requests_land_at_the_agent_but_the_agents_own_go_out() {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket
         };
-        let agent = udp("127.0.0.1:15053");
+        let agent = as_proxy(|| udp("127.0.0.1:15053"));
         let server = outside.inside(move || udp("10.9.0.1:53"));
         let mut buffer = [0; 16];
         let application = udp("0.0.0.0:0");
@@ -283,7 +283,15 @@ fn dns_requests_land_at_the_agent_but_the_agents_own_go_out() {
                 .expect("the answer reaches the agent");
             assert_eq!(&buffer[..length], b"answer");
         });
-        let _ = from;
+        // And the agent's answer comes back as from the server that was asked.
+        agent.send_to(b"reply", from).unwrap();
+        let (length, from) = application
+            .recv_from(&mut buffer)
+            .expect("the answer reaches the application");
+        assert_eq!(
+            (&buffer[..length], from.to_string().as_str()),
+            (&b"reply"[..], "10.9.0.1:53")
+        );
     });
 }
 
