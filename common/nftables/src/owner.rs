@@ -86,11 +86,17 @@ impl OwnerKind {
     }
 }
 
-/// The number of the owner.
-///
-/// # Errors
-/// [`Error::UnknownOwner`] when a name is in no line of its database, or the database cannot be read.
-pub(crate) fn resolve(kind: OwnerKind, owner: &Owner) -> Result<u32, Error> {
+impl Owner {
+    /// The number of the user or group.
+    ///
+    /// # Errors
+    /// [`Error::UnknownOwner`] when a name is in no line of its database, or the database cannot be read.
+    pub fn resolve(&self, kind: OwnerKind) -> Result<u32, Error> {
+        resolve(kind, self)
+    }
+}
+
+fn resolve(kind: OwnerKind, owner: &Owner) -> Result<u32, Error> {
     let name = match owner {
         Owner::Id(id) => return Ok(*id),
         Owner::Name(name) => name,

@@ -56,8 +56,12 @@ impl Display for Statement {
             Self::Iifname(op, name) => write!(f, "iifname {op}{name}"),
             Self::Oifname(op, name) => write!(f, "oifname {op}{name}"),
             Self::L4proto(op, protocol) => write!(f, "meta l4proto {op}{protocol}"),
-            Self::Saddr(op, network) => write!(f, "{} saddr {op}{network}", family_of(network)),
-            Self::Daddr(op, network) => write!(f, "{} daddr {op}{network}", family_of(network)),
+            Self::Saddr(op, network) => {
+                write!(f, "{} saddr {op}{}", family_of(network), spelled(network))
+            }
+            Self::Daddr(op, network) => {
+                write!(f, "{} daddr {op}{}", family_of(network), spelled(network))
+            }
             Self::Sport(op, protocol, ports) => write!(f, "{protocol} sport {op}{ports}"),
             Self::Dport(op, protocol, ports) => write!(f, "{protocol} dport {op}{ports}"),
             Self::SocketOwner {
@@ -97,6 +101,20 @@ fn family_of(network: &IpNet) -> &'static str {
         IpNet::V4(_) => "ip",
         IpNet::V6(_) => "ip6",
     }
+}
+
+/// Networks as the C library and `nft` spell them: an IPv6 address that only fills its last 32 bits ends like an IPv4
+/// one, unless it is so small that it fills 16.
+fn spelled(network: &IpNet) -> String {
+    if let IpNet::V6(network) = network
+        && let [0, 0, 0, 0, 0, 0, high, low] = network.addr().segments()
+        && high != 0
+    {
+        let [a, b] = high.to_be_bytes();
+        let [c, d] = low.to_be_bytes();
+        return format!("::{a}.{b}.{c}.{d}/{}", network.prefix_len());
+    }
+    network.to_string()
 }
 
 impl Display for Op {
@@ -181,3 +199,32 @@ words!(HookPoint {
 });
 words!(Protocol { Tcp = "tcp", Udp = "udp" });
 words!(OwnerKind { User = "skuid", Group = "skgid" });
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn networks_are_spelled_as_the_c_library_does_and_keep_their_host_bits() {
+        for text in [
+            "::127.0.0.53/128",
+            "::6/128",
+            "::1/128",
+            "2001:db8::/32",
+            "127.0.0.1/8",
+        ] {
+            assert_eq!(spelled(&text.parse().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn a_rule_is_written_with_its_place() {
+        let mut batch = crate::Batch::new();
+        batch.insert_rule(Family::Inet, "t", "c", 2, vec![Statement::SetCtZone(1)]);
+        assert_eq!(
+            batch.to_nft_text(),
+            "insert rule inet t c index 2 ct zone set 1\n"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use crate::{
     ConnectionStates, Error, Family, InterfaceName, MarkSource, Op, Ports, Protocol, Statement,
-    TproxyFamily, Verdict, owner,
+    TproxyFamily, Verdict,
 };
 
 use super::expression::{
@@ -95,7 +95,7 @@ impl Rule {
                 owner,
                 qualified: _,
             } => {
-                let id = owner::resolve(*kind, owner).map_err(Fault::Owner)?;
+                let id = owner.resolve(*kind).map_err(Fault::Owner)?;
                 self.push(Expression::MetaLoad(match kind {
                     crate::OwnerKind::User => MetaKey::Skuid,
                     crate::OwnerKind::Group => MetaKey::Skgid,
