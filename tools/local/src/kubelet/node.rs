@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::envoy::Envoy;
 use super::image::Images;
@@ -11,6 +13,9 @@ use super::pod::Pod;
 use super::runtime::Runtime;
 use crate::store::Store;
 use crate::token::Signer;
+
+/// What a pod gets to end in when the whole mesh ends: nobody is left to be drained for.
+pub const HURRIED_GRACE: Duration = Duration::from_secs(3);
 
 /// The one node of the mesh.
 pub struct Node {
@@ -35,6 +40,7 @@ pub struct Node {
     /// The cluster's DNS domain.
     pub domain: String,
     pods: Mutex<BTreeMap<String, Arc<Pod>>>,
+    hurried: AtomicBool,
 }
 
 /// What a [`Node`] is made of.
@@ -72,6 +78,7 @@ impl Node {
             root: node_root(&parts.state),
             domain: parts.domain,
             pods: Mutex::default(),
+            hurried: AtomicBool::new(false),
         }
     }
 
@@ -96,6 +103,20 @@ impl Node {
 
     pub(super) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
+    }
+
+    /// The whole mesh ends: pods get [`HURRIED_GRACE`] at most from now on.
+    pub fn hurry(&self) {
+        self.hurried.store(true, Ordering::Relaxed);
+    }
+
+    /// The grace period that a pod gets of what it asked for.
+    pub(super) fn allowed_grace(&self, asked: Duration) -> Duration {
+        if self.hurried.load(Ordering::Relaxed) {
+            asked.min(HURRIED_GRACE)
+        } else {
+            asked
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Pod>>> {

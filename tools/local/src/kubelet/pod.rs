@@ -323,7 +323,8 @@ impl Pod {
         let seconds = asked
             .or_else(|| integer(&self.object, "/spec/terminationGracePeriodSeconds"))
             .unwrap_or(30);
-        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+        let asked = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        self.node.allowed_grace(asked)
     }
 
     /// `namespace/name`.

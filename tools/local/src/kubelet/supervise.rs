@@ -157,7 +157,7 @@ async fn once(pod: &Arc<Pod>, container: &Value, restart: u32) -> Result<i32, No
     });
     let watching = tokio::spawn({
         let (pod, container, running) = (Arc::clone(pod), container.clone(), Arc::clone(&running));
-        stop_probes.run_until_cancelled_owned(async move {
+        stop_probes.clone().run_until_cancelled_owned(async move {
             watch(&pod, &container, &running, probes).await;
         })
     });

@@ -1,0 +1,259 @@
+//! The kubelet's [`Runtime`] on this machine's namespaces, by the `sandbox` crate. Needs root.
+
+mod exec;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use nix::sys::signal::Signal;
+use sandbox::capabilities::Capabilities;
+use sandbox::container::{Container, ContainerSpec, Mount, MountSource};
+use sandbox::network::{Network, NetworkConfig, PodNetwork, Protocol, ServiceForward};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+
+use crate::kubelet::runtime::{
+    Execution, Forward, ImageContent, Running, Runtime, RuntimeError, Start,
+};
+
+/// Namespaces, links and containers of one node.
+pub struct Machine {
+    network: Arc<Network>,
+    pods: Mutex<BTreeMap<String, PodNetwork>>,
+    images: PathBuf,
+    opened: tokio::sync::Mutex<BTreeMap<PathBuf, Arc<ImageContent>>>,
+}
+
+fn refused(error: impl ToString) -> RuntimeError {
+    RuntimeError(error.to_string())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
+) -> Result<T, RuntimeError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(refused)?
+}
+
+impl Machine {
+    /// Makes the node's network; images are unpacked below `images`.
+    ///
+    /// # Errors
+    /// Without root, or when the kernel refuses a step; the text says which.
+    pub async fn create(images: PathBuf) -> Result<Self, RuntimeError> {
+        let config = NetworkConfig {
+            // 10.244.0.0/24 and 10.96.0.0/16: one node's share of what clusters use.
+            pod_cidr: "10.244.0.0/24".parse().map_err(refused)?,
+            service_cidr: "10.96.0.0/16".parse().map_err(refused)?,
+            node_ip: Ipv4Addr::new(10, 244, 0, 1),
+        };
+        let network = blocking(move || Network::create(config).map_err(refused)).await?;
+        Ok(Self {
+            network: Arc::new(network),
+            pods: Mutex::default(),
+            images,
+            opened: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Sockets of the node's namespace for the DNS server.
+    ///
+    /// # Errors
+    /// When port 53 of the node cannot be bound.
+    pub async fn dns_sockets(&self) -> Result<(UdpSocket, TcpListener), RuntimeError> {
+        let network = Arc::clone(&self.network);
+        let address = SocketAddr::from((self.host_ip(), 53));
+        let (udp, tcp) = blocking(move || {
+            network
+                .enter(|| -> std::io::Result<_> {
+                    let udp = std::net::UdpSocket::bind(address)?;
+                    let tcp = std::net::TcpListener::bind(address)?;
+                    udp.set_nonblocking(true)?;
+                    tcp.set_nonblocking(true)?;
+                    Ok((udp, tcp))
+                })
+                .map_err(refused)?
+                .map_err(|error| RuntimeError(format!("cannot serve DNS on {address}: {error}")))
+        })
+        .await?;
+        Ok((
+            UdpSocket::from_std(udp).map_err(refused)?,
+            TcpListener::from_std(tcp).map_err(refused)?,
+        ))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, PodNetwork>> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Runtime for Machine {
+    fn host_ip(&self) -> Ipv4Addr {
+        self.network.config().node_ip
+    }
+
+    async fn add_pod(&self, uid: &str) -> Result<Ipv4Addr, RuntimeError> {
+        let (network, id) = (Arc::clone(&self.network), uid.to_owned());
+        let pod = blocking(move || network.add_pod(&id).map_err(refused)).await?;
+        let ip = pod.ip;
+        self.lock().insert(uid.to_owned(), pod);
+        Ok(ip)
+    }
+
+    async fn remove_pod(&self, uid: &str) {
+        let pod = self.lock().remove(uid);
+        let (network, id) = (Arc::clone(&self.network), uid.to_owned());
+        let removed = blocking(move || {
+            let removed = network.remove_pod(&id).map_err(refused);
+            drop(pod);
+            removed
+        })
+        .await;
+        if let Err(error) = removed {
+            tracing::warn!(uid, %error, "cannot remove a pod's network");
+        }
+    }
+
+    async fn image(&self, archive: &Path) -> Result<Arc<ImageContent>, RuntimeError> {
+        // Held while unpacking: pods of one Deployment ask for the same image at once.
+        let mut opened = self.opened.lock().await;
+        if let Some(known) = opened.get(archive) {
+            return Ok(Arc::clone(known));
+        }
+        let (path, cache) = (archive.to_owned(), self.images.clone());
+        let content = blocking(move || {
+            let image = oci::archive::Image::open(path).map_err(refused)?;
+            std::fs::create_dir_all(&cache).map_err(refused)?;
+            let root = image.unpack(&cache).map_err(refused)?;
+            Ok(ImageContent {
+                digest: image.digest().to_owned(),
+                layers: vec![root],
+                entrypoint: image.entrypoint(),
+                command: image.command(),
+                env: image
+                    .environment()
+                    .iter()
+                    .filter_map(|entry| entry.split_once('='))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+                user: image.user(),
+                working_directory: image.working_dir().display().to_string(),
+            })
+        })
+        .await?;
+        let content = Arc::new(content);
+        opened.insert(archive.to_owned(), Arc::clone(&content));
+        Ok(content)
+    }
+
+    async fn start(&self, start: Start) -> Result<Arc<dyn Running>, RuntimeError> {
+        let netns = self
+            .lock()
+            .get(&start.pod)
+            .map(PodNetwork::netns)
+            .ok_or_else(|| RuntimeError("the pod has no network".to_owned()))?;
+        let container = blocking(move || {
+            let directory = start.directory.clone();
+            let spec = specification(start, netns)?;
+            Container::start(spec, &directory).map_err(refused)
+        })
+        .await?;
+        Ok(Arc::new(Started(container)))
+    }
+
+    async fn connect(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
+        let network = Arc::clone(&self.network);
+        // A socket belongs to the namespace in which it was made, wherever it is used.
+        let socket = tokio::task::spawn_blocking(move || {
+            network.enter(|| {
+                let domain = socket2::Domain::for_address(to);
+                let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+                socket.set_nonblocking(true)?;
+                Ok::<_, std::io::Error>(socket)
+            })
+        })
+        .await
+        .map_err(std::io::Error::other)?
+        .map_err(std::io::Error::other)??;
+        TcpSocket::from_std_stream(socket.into()).connect(to).await
+    }
+
+    async fn forward(&self, forwards: Vec<Forward>) -> Result<(), RuntimeError> {
+        let network = Arc::clone(&self.network);
+        blocking(move || {
+            let services: Vec<ServiceForward> = forwards
+                .into_iter()
+                .map(|forward| ServiceForward {
+                    vip: forward.address.into(),
+                    protocol: if forward.udp {
+                        Protocol::Udp
+                    } else {
+                        Protocol::Tcp
+                    },
+                    port: forward.port,
+                    backends: forward.backends,
+                })
+                .collect();
+            network.set_services(&services).map_err(refused)
+        })
+        .await
+    }
+}
+
+fn specification(
+    start: Start,
+    netns: Arc<std::os::fd::OwnedFd>,
+) -> Result<ContainerSpec, RuntimeError> {
+    let capabilities = if start.add_capabilities.iter().any(|name| name == "ALL") {
+        Capabilities::all()
+    } else {
+        Capabilities::of_security_context(&start.add_capabilities, &start.drop_capabilities)
+            .map_err(refused)?
+    };
+    let mut spec = ContainerSpec::new(start.id, start.args, start.log);
+    spec.hostname = start.hostname;
+    spec.layers = start.layers;
+    spec.read_only_root = start.read_only_root;
+    spec.mounts = start
+        .mounts
+        .into_iter()
+        .map(|mount| Mount {
+            target: mount.target,
+            source: MountSource::Bind(mount.source),
+            read_only: mount.read_only,
+        })
+        .collect();
+    spec.hosts = Some(start.hosts);
+    spec.resolv_conf = Some(start.resolv_conf);
+    spec.netns = Some(netns);
+    spec.env = start.env;
+    spec.cwd = start.working_directory;
+    spec.uid = start.uid;
+    spec.gid = start.gid;
+    spec.groups = start.groups;
+    spec.capabilities = capabilities;
+    spec.no_new_privs = start.no_new_privileges;
+    Ok(spec)
+}
+
+struct Started(Container);
+
+#[async_trait]
+impl Running for Started {
+    async fn exit(&self) -> i32 {
+        self.0.exit().await.code()
+    }
+
+    fn signal(&self, signal: Signal) {
+        // One that has ended needs no signal.
+        let _ = self.0.signal(signal);
+    }
+
+    async fn exec(&self, args: Vec<String>, stdin: bool) -> Result<Execution, RuntimeError> {
+        exec::execute(&self.0, args, stdin)
+    }
+}
