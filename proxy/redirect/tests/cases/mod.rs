@@ -41,6 +41,11 @@ pub(crate) fn read() -> Vec<Case> {
 impl Case {
     /// The settings that the command line makes of the case.
     pub(crate) fn settings(&self) -> Settings {
+        self.settings_with(|value| value)
+    }
+
+    /// The same, with each text of the case changed first.
+    pub(crate) fn settings_with(&self, change: impl Fn(String) -> String) -> Settings {
         let mut args = vec!["istio-iptables".to_owned()];
         let mut servers = Vec::new();
         let mut ipv6 = false;
@@ -90,7 +95,7 @@ impl Case {
             let value = value
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);
-            args.push(format!("--{flag}={value}"));
+            args.push(format!("--{flag}={}", change(value)));
         }
         let options =
             Options::try_parse_from(&args).unwrap_or_else(|error| panic!("{}: {error}", self.name));
