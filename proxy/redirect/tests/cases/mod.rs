@@ -1,6 +1,8 @@
 //! Reads Istio's cases. Each names fields of the tool's configuration; they are given to the real command line, and to
 //! the environment where the tool reads them from there.
 
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -12,7 +14,6 @@ use redirect::{Addresses, Environment, Options, Settings};
 use serde_json::{Map, Value};
 
 /// One of Istio's cases.
-#[allow(dead_code, reason = "each test file uses a part")]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) want: String,
