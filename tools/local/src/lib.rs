@@ -1,8 +1,10 @@
 //! The one-machine mesh: kubelet, controllers, service addresses and DNS of a cluster, for one machine.
 
 pub mod admission;
+pub mod api;
 pub mod apply;
 pub mod controller;
+pub mod daemon;
 pub mod dns;
 pub mod export;
 pub mod forwards;

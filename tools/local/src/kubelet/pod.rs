@@ -103,6 +103,21 @@ impl Pod {
         Some(self.log_directory(container).join(format!("{wanted}.log")))
     }
 
+    /// Whether the start of `container` that writes this log has ended.
+    pub fn is_over(&self, container: &str, log: &Path) -> bool {
+        let current = self.log(container, false);
+        let shared = self.lock();
+        let ended = shared
+            .records
+            .iter()
+            .find(|record| record.name == container)
+            .is_none_or(|record| match record.state {
+                super::status::State::Ended(_) => true,
+                _ => self.ending.is_cancelled() && !shared.running.contains_key(container),
+            });
+        ended || current.as_deref() != Some(log)
+    }
+
     /// Asks the pod to end; [`Pod::run`] returns when it has.
     pub fn end(&self) {
         self.ending.cancel();
