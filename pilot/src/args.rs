@@ -1,0 +1,240 @@
+//! The command line of `pilot discovery`, with pilot-discovery's flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use process::logging::LogArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  Serve the YAML files of a directory on the plaintext port alone:
+    pilot discovery --configDir ./mesh --secureGRPCAddr '' --monitoringAddr 127.0.0.1:15014
+
+  Serve proxies over mutual TLS with a certificate from the ca:
+    pilot discovery --configDir /etc/lateen/config --caAddress ca.istio-system.svc:15012 \\
+      --jwksFile /var/run/lateen/jwks/jwks.json
+
+  See what each proxy holds:
+    curl -s http://127.0.0.1:8080/debug/syncz";
+
+/// The mesh's control plane: turns Kubernetes and Istio objects into configuration for proxies.
+#[derive(Debug, Parser)]
+#[command(name = "pilot", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Logging.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The program's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the discovery service: configuration for proxies over xDS
+    #[command(after_help = EXAMPLES)]
+    Discovery(DiscoveryArgs),
+}
+
+/// Flags of `pilot discovery`.
+#[derive(Debug, Clone, Args)]
+#[allow(clippy::doc_markdown)]
+pub struct DiscoveryArgs {
+    /// Directory of YAML files that hold the configuration; watched for changes
+    #[arg(long = "configDir", value_name = "DIR")]
+    pub config_dir: PathBuf,
+
+    /// File with the mesh's configuration; where it does not exist, key `mesh` of ConfigMap
+    /// `istio` in the namespace of --namespace counts
+    #[arg(
+        long = "meshConfig",
+        value_name = "FILE",
+        default_value = "/etc/istio/config/mesh"
+    )]
+    pub mesh_config: PathBuf,
+
+    /// DNS domain of the cluster
+    #[arg(long, default_value = "cluster.local")]
+    pub domain: String,
+
+    /// ID of the cluster that the objects are of
+    #[arg(long = "clusterID", env = "CLUSTER_ID", default_value = "Kubernetes")]
+    pub cluster_id: String,
+
+    /// The control plane's own namespace, which is the mesh's root namespace too
+    #[arg(
+        short = 'n',
+        long,
+        env = "POD_NAMESPACE",
+        default_value = "istio-system"
+    )]
+    pub namespace: String,
+
+    /// Address for xDS without TLS; empty for none
+    #[arg(long = "grpcAddr", default_value = ":15010")]
+    pub grpc_addr: String,
+
+    /// Address for xDS and certificates over TLS; empty for none
+    #[arg(long = "secureGRPCAddr", default_value = ":15012")]
+    pub secure_grpc_addr: String,
+
+    /// Address for metrics in the Prometheus format; empty for none
+    #[arg(long = "monitoringAddr", default_value = ":15014")]
+    pub monitoring_addr: String,
+
+    /// Address for debug pages and /ready. The pages show the whole configuration: keep them on
+    /// the loopback address
+    #[arg(long = "httpAddr", default_value = "127.0.0.1:8080")]
+    pub http_addr: String,
+
+    /// The certificate authority that gives the pilot its certificate, and to which requests for
+    /// certificates are relayed
+    #[arg(
+        long = "caAddress",
+        value_name = "HOST:PORT",
+        default_value = "ca.istio-system.svc:15012"
+    )]
+    pub ca_address: String,
+
+    /// The roots of trust, for the ca's certificate and for proxies' certificates
+    #[arg(
+        long = "caRootFile",
+        value_name = "FILE",
+        default_value = "/var/run/secrets/istio/root-cert.pem"
+    )]
+    pub ca_root_file: PathBuf,
+
+    /// The pilot's own service-account token, for the ca
+    #[arg(
+        long = "tokenFile",
+        value_name = "FILE",
+        default_value = "/var/run/secrets/tokens/istio-token"
+    )]
+    pub token_file: PathBuf,
+
+    /// The pilot's own service account
+    #[arg(
+        long = "serviceAccount",
+        env = "SERVICE_ACCOUNT",
+        default_value = "istiod"
+    )]
+    pub service_account: String,
+
+    /// JSON Web Key Set with which proxies' service-account tokens are checked; without it only
+    /// client certificates are taken
+    #[arg(long = "jwksFile", value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
+
+    /// The issuer that tokens must have
+    #[arg(long = "tokenIssuer", value_name = "URL")]
+    pub token_issuer: Option<String>,
+
+    /// The audiences of which a token must have one
+    #[arg(
+        long = "tokenAudiences",
+        value_delimiter = ',',
+        default_value = "istio-ca"
+    )]
+    pub token_audiences: Vec<String>,
+
+    /// How long configuration must be quiet before it is pushed; 0 pushes at once
+    #[arg(long = "debounceAfter", env = "PILOT_DEBOUNCE_AFTER", default_value = "100ms", value_parser = duration)]
+    pub debounce_after: Duration,
+
+    /// The longest time that a change waits for quiet
+    #[arg(long = "debounceMax", env = "PILOT_DEBOUNCE_MAX", default_value = "10s", value_parser = duration)]
+    pub debounce_max: Duration,
+
+    /// How long a proxy's connection is kept before it is asked to connect again
+    #[arg(long = "keepaliveMaxServerConnectionAge", default_value = "30m", value_parser = duration)]
+    pub max_connection_age: Duration,
+}
+
+/// A duration as Go writes it, in one unit: `100ms`, `10s`, `30m`, `1h`; `0` alone too.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unusable = || format!("{text:?} is not a duration; write it as 100ms, 10s, 30m or 1h");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .ok_or_else(unusable)?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(unusable()),
+    };
+    let number: f64 = number.parse().map_err(|_| unusable())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| unusable())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        assert_eq!(duration("100ms"), Ok(Duration::from_millis(100)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("30m"), Ok(Duration::from_secs(1800)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for wrong in ["", "10", "s", "-1s", "1d", "1e400h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn flags_are_pilot_discoverys() {
+        let cli = Cli::try_parse_from([
+            "pilot",
+            "discovery",
+            "--configDir",
+            "d",
+            "--domain",
+            "example.org",
+            "--grpcAddr",
+            ":1",
+            "--secureGRPCAddr",
+            "",
+            "--monitoringAddr",
+            ":2",
+            "--httpAddr",
+            ":3",
+            "--meshConfig",
+            "m",
+            "--clusterID",
+            "c",
+            "--log_output_level",
+            "default:debug",
+        ]);
+        let Command::Discovery(args) = cli.unwrap().command;
+        assert_eq!(
+            (args.domain.as_str(), args.grpc_addr.as_str()),
+            ("example.org", ":1")
+        );
+        assert_eq!(args.secure_grpc_addr, "");
+    }
+
+    #[test]
+    fn help_shows_examples() {
+        let mut cli = Cli::command();
+        let help = cli
+            .find_subcommand_mut("discovery")
+            .unwrap()
+            .render_long_help();
+        assert!(help.to_string().contains("Examples:"));
+    }
+}

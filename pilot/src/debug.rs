@@ -1,0 +1,198 @@
+//! Pages for operators, on the loopback address: whether the pilot is ready, what each data plane
+//! holds, what the configuration is and what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use resources::yaml::RawObject;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use xds::session::TypeReport;
+
+use crate::certificate::Serving;
+use crate::connections::Connection;
+use crate::service::Discovery;
+
+/// What the pages show.
+#[derive(Clone)]
+struct Pages {
+    discovery: Discovery,
+    serving: Option<Serving>,
+}
+
+/// The pages. `serving` is the certificate that readiness waits for, where there is one.
+pub fn router(discovery: Discovery, serving: Option<Serving>) -> Router {
+    Router::new()
+        .route("/ready", get(ready))
+        .route("/debug/syncz", get(syncz))
+        .route("/debug/adsz", get(adsz))
+        .route("/debug/configz", get(configz))
+        .route("/debug/problems", get(problems))
+        .with_state(Pages { discovery, serving })
+}
+
+async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
+    let certified = pages
+        .serving
+        .as_ref()
+        .is_none_or(|serving| serving.borrow().is_some());
+    if !pages.discovery.world.is_loaded() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "configuration is not loaded yet\n",
+        );
+    }
+    if !certified {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no certificate from the ca yet\n",
+        );
+    }
+    (StatusCode::OK, "ready\n")
+}
+
+/// One data plane, as Istio's page of the same name shows it, and what became of each resource.
+#[derive(Serialize)]
+struct Sync {
+    cluster_id: Option<String>,
+    proxy: String,
+    istio_version: Option<String>,
+    connection: String,
+    protocol: &'static str,
+    /// `cluster_sent`, `cluster_acked` and so on: nonces, empty for none.
+    #[serde(flatten)]
+    nonces: BTreeMap<String, String>,
+    types: Vec<TypeReport>,
+}
+
+#[derive(Deserialize)]
+struct OfProxy {
+    #[serde(rename = "proxyID")]
+    proxy: Option<String>,
+}
+
+async fn syncz(State(pages): State<Pages>, Query(of): Query<OfProxy>) -> Json<Vec<Sync>> {
+    let connections = pages.discovery.connections.all();
+    let wanted = |c: &&Arc<Connection>| of.proxy.as_ref().is_none_or(|id| c.node.contains(id));
+    Json(connections.iter().filter(wanted).map(sync).collect())
+}
+
+fn sync(connection: &Arc<Connection>) -> Sync {
+    let types = connection.report.types();
+    let mut nonces = BTreeMap::new();
+    for report in &types {
+        let kind = match report.type_url.rsplit('.').next() {
+            Some("Cluster") => "cluster",
+            Some("ClusterLoadAssignment") => "endpoint",
+            Some("Listener") => "listener",
+            Some("RouteConfiguration") => "route",
+            _ => "secret",
+        };
+        for (what, nonce) in [("sent", &report.nonce_sent), ("acked", &report.nonce_acked)] {
+            let nonce = nonce.clone().unwrap_or_default();
+            nonces.insert(format!("{kind}_{what}"), nonce);
+        }
+    }
+    Sync {
+        cluster_id: connection.cluster.clone(),
+        proxy: connection.node.clone(),
+        istio_version: connection.version.clone(),
+        connection: connection.id.clone(),
+        protocol: connection.report.protocol(),
+        nonces,
+        types,
+    }
+}
+
+async fn adsz(State(pages): State<Pages>) -> Json<Value> {
+    let connections = pages.discovery.connections.all();
+    let clients: Vec<Value> = connections
+        .iter()
+        .map(|c| {
+            let watches: BTreeMap<_, _> = c
+                .report
+                .types()
+                .into_iter()
+                .map(|t| {
+                    (
+                        t.type_url,
+                        json!({"wildcard": t.wildcard, "names": t.subscribed}),
+                    )
+                })
+                .collect();
+            json!({
+                "connectionId": c.id,
+                "connectedAt": rfc3339(c.since),
+                "address": c.address.map(|a| a.to_string()),
+                "identity": c.identity,
+                "protocol": c.report.protocol(),
+                "watches": watches,
+            })
+        })
+        .collect();
+    Json(json!({"totalClients": clients.len(), "clients": clients}))
+}
+
+fn rfc3339(at: SystemTime) -> String {
+    OffsetDateTime::from(at)
+        .format(&Rfc3339)
+        .unwrap_or_default()
+}
+
+async fn configz(State(pages): State<Pages>) -> Json<Vec<Value>> {
+    let world = pages.discovery.world.now();
+    Json(world.objects.iter().map(|object| shown(object)).collect())
+}
+
+/// The object, without what a secret holds.
+fn shown(object: &RawObject) -> Value {
+    let mut value = object.value.clone();
+    if object.kind == "Secret"
+        && let Some(fields) = value.as_object_mut()
+    {
+        for field in ["data", "stringData"] {
+            if let Some(Value::Object(data)) = fields.get_mut(field) {
+                for content in data.values_mut() {
+                    *content = Value::String("[redacted]".to_owned());
+                }
+            }
+        }
+        // kubectl keeps a copy of the whole object here.
+        if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+            metadata.remove("annotations");
+        }
+    }
+    value
+}
+
+async fn problems(State(pages): State<Pages>) -> Json<Value> {
+    let world = pages.discovery.world.now();
+    Json(json!({"problems": *world.problems}))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn what_a_secret_holds_is_not_shown() {
+        let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, annotations: {k: hunter2}}\n\
+                    data: {password: aHVudGVyMg==}\nstringData: {other: hunter2}\n";
+        let loaded = resources::yaml::load(text, "x");
+        let shown = shown(&loaded.objects[0]).to_string();
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
+            "{shown}"
+        );
+        assert!(shown.contains("password"));
+    }
+}

@@ -1,0 +1,279 @@
+//! The discovery service put together: sources to world to ports.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use ca_api::istio_certificate_service_server::IstioCertificateServiceServer;
+use identity::caller::Authenticator;
+use identity::jwt::{KeySetError, Validator};
+use identity::spiffe::SpiffeError;
+use identity::{SpiffeId, TrustDomain, incoming};
+use process::http::BindError;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::Router;
+use translate::{Settings, Translator};
+use xds::server::AggregatedDiscovery;
+
+use crate::args::DiscoveryArgs;
+use crate::certificate::{self, Issuer, Serving};
+use crate::connections::Connections;
+use crate::debounce::Debounce;
+use crate::loading::{self, Loader};
+use crate::relay::{CaChannel, Relay};
+use crate::service::{Access, Discovery, Port};
+use crate::store::Store;
+use crate::world::World;
+use crate::{debug, metrics};
+
+/// The largest certificate request (Istio's limit on messages).
+const MAX_REQUEST: usize = 4 * 1024 * 1024;
+/// How often an idle connection is probed.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long streams are given to end after the shutdown began.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the service did not start or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// A port cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The key set of `--jwksFile` cannot be used.
+    #[error("--jwksFile: {0}")]
+    KeySet(#[from] KeySetError),
+    /// The pilot cannot have the identity that the flags make up.
+    #[error("--namespace, --serviceAccount or the mesh's trustDomain: {0}")]
+    Identity(#[from] SpiffeError),
+    /// A server broke.
+    #[error("{port}: {message}")]
+    Server {
+        /// Which one.
+        port: &'static str,
+        /// What happened.
+        message: String,
+    },
+}
+
+/// The listening sockets; all are opened before anything is served.
+struct Listeners {
+    grpc: Option<TcpListener>,
+    secure: Option<TcpListener>,
+    monitoring: Option<TcpListener>,
+    http: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn open(args: &DiscoveryArgs) -> Result<Self, BindError> {
+        Ok(Self {
+            grpc: open(&args.grpc_addr, "--grpcAddr").await?,
+            secure: open(&args.secure_grpc_addr, "--secureGRPCAddr").await?,
+            monitoring: open(&args.monitoring_addr, "--monitoringAddr").await?,
+            http: open(&args.http_addr, "--httpAddr").await?,
+        })
+    }
+}
+
+async fn open(address: &str, flag: &'static str) -> Result<Option<TcpListener>, BindError> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    process::http::bind(address, flag).await.map(Some)
+}
+
+/// Serves until `shutdown`. `metrics` renders what was counted, where a recorder is installed.
+///
+/// # Errors
+/// [`DiscoveryError`], before anything is served where it can be known then.
+pub async fn run(
+    args: DiscoveryArgs,
+    metrics_router: Option<axum::Router>,
+    shutdown: CancellationToken,
+) -> Result<(), DiscoveryError> {
+    let listeners = Listeners::open(&args).await?;
+    metrics::describe();
+    let (discovery, loader) = load(&args).await;
+    let mut tasks = JoinSet::new();
+    let debounce = Debounce {
+        after: args.debounce_after,
+        max: args.debounce_max,
+    };
+    let following = shutdown.clone();
+    tasks.spawn(async move {
+        loading::run(loader, debounce, following).await;
+        Ok(())
+    });
+    let mut serving = None;
+    if let Some(listener) = listeners.secure {
+        let ca = CaChannel::new(ArcSwapOption::empty());
+        let (issuer, authenticator) = identities(&args, &discovery)?;
+        let certificate = certificate::keep(issuer, ca.clone(), shutdown.clone());
+        serving = Some(certificate.clone());
+        let relay = Relay::new(authenticator.clone(), ca);
+        let access = Access::Authenticated(authenticator);
+        let router = ads(&args, &discovery, access, &shutdown).add_service(
+            IstioCertificateServiceServer::new(relay).max_decoding_message_size(MAX_REQUEST),
+        );
+        tasks.spawn(serve_secure(
+            listener,
+            certificate,
+            router,
+            shutdown.clone(),
+        ));
+    }
+    if let Some(listener) = listeners.grpc {
+        let router = ads(&args, &discovery, Access::Open, &shutdown);
+        let end = shutdown.clone();
+        tasks.spawn(async move {
+            router
+                .serve_with_incoming_shutdown(
+                    incoming::accept_plain(listener),
+                    end.cancelled_owned(),
+                )
+                .await
+                .map_err(|error| broken("--grpcAddr", &error))
+        });
+    }
+    if let Some(listener) = listeners.http {
+        let router = debug::router(discovery.clone(), serving);
+        tasks.spawn(http("--httpAddr", listener, router, shutdown.clone()));
+    }
+    if let (Some(listener), Some(router)) = (listeners.monitoring, metrics_router) {
+        tasks.spawn(http("--monitoringAddr", listener, router, shutdown.clone()));
+    }
+    tracing::info!("discovery is served");
+    supervise(tasks, shutdown).await
+}
+
+/// Reads the configuration once, so that the first proxy gets all of it.
+async fn load(args: &DiscoveryArgs) -> (Discovery, Loader) {
+    let settings = Settings {
+        domain: args.domain.clone(),
+        cluster: args.cluster_id.clone(),
+    };
+    let store = Store::new(settings, args.namespace.clone());
+    let world = Arc::new(World::new(store.snapshot().clone()));
+    let mut loader = Loader::new(
+        args.config_dir.clone(),
+        Some(args.mesh_config.clone()),
+        store,
+        world.clone(),
+    );
+    loader.load(Instant::now());
+    let discovery = Discovery {
+        world,
+        translator: Arc::new(Translator::new()),
+        connections: Arc::new(Connections::default()),
+    };
+    (discovery, loader)
+}
+
+fn identities(
+    args: &DiscoveryArgs,
+    discovery: &Discovery,
+) -> Result<(Issuer, Arc<Authenticator>), DiscoveryError> {
+    let now = discovery.world.now();
+    let trust_domain: TrustDomain = now.snapshot.mesh().trust_domain.parse()?;
+    let identity = SpiffeId::new(trust_domain.clone(), &args.namespace, &args.service_account)?;
+    let jwt = match &args.jwks_file {
+        None => None,
+        Some(path) => {
+            let validator = Validator::from_jwks_file(path)?;
+            Some(match &args.token_issuer {
+                Some(issuer) => validator.with_issuer(issuer),
+                None => validator,
+            })
+        }
+    };
+    let issuer = Issuer {
+        address: args.ca_address.clone(),
+        root_file: args.ca_root_file.clone(),
+        token_file: args.token_file.clone(),
+        identity,
+    };
+    let authenticator = Authenticator {
+        trust_domain,
+        jwt,
+        audiences: args.token_audiences.clone(),
+        trusted_forwarders: Vec::new(),
+    };
+    Ok((issuer, Arc::new(authenticator)))
+}
+
+fn ads(
+    args: &DiscoveryArgs,
+    discovery: &Discovery,
+    access: Access,
+    shutdown: &CancellationToken,
+) -> Router {
+    let port = Arc::new(Port::new(discovery.clone(), access));
+    let name = std::env::var("POD_NAME").unwrap_or_else(|_| "istiod".to_owned());
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_adaptive_window(Some(true))
+        .tcp_nodelay(true)
+        .max_connection_age(args.max_connection_age)
+        .add_service(AggregatedDiscovery::new(port, name, shutdown.clone()))
+}
+
+async fn serve_secure(
+    listener: TcpListener,
+    mut certificate: Serving,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<(), DiscoveryError> {
+    let first = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        first = certificate.wait_for(Option::is_some) => first.ok().and_then(|tls| tls.clone()),
+    };
+    let Some(tls) = first else { return Ok(()) };
+    router
+        .serve_with_incoming_shutdown(incoming::accept(listener, tls), shutdown.cancelled_owned())
+        .await
+        .map_err(|error| broken("--secureGRPCAddr", &error))
+}
+
+async fn http(
+    flag: &'static str,
+    listener: TcpListener,
+    router: axum::Router,
+    shutdown: CancellationToken,
+) -> Result<(), DiscoveryError> {
+    process::http::serve(listener, router, shutdown)
+        .await
+        .map_err(|error| broken(flag, &error))
+}
+
+fn broken(port: &'static str, error: &dyn std::error::Error) -> DiscoveryError {
+    DiscoveryError::Server {
+        port,
+        message: error.to_string(),
+    }
+}
+
+/// Waits for the shutdown, or for the first server that breaks; then for the others to end.
+async fn supervise(
+    mut tasks: JoinSet<Result<(), DiscoveryError>>,
+    shutdown: CancellationToken,
+) -> Result<(), DiscoveryError> {
+    let mut result = Ok(());
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        ended = tasks.join_next() => {
+            result = match ended {
+                Some(Ok(ended)) => ended,
+                Some(Err(error)) => Err(broken("a server", &error)),
+                None => Ok(()),
+            };
+            shutdown.cancel();
+        }
+    }
+    let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::info!("connections are still open after {DRAIN:?}; closing them");
+    }
+    result
+}

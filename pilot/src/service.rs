@@ -1,0 +1,176 @@
+//! The world as xDS configuration: who may have it, and what of it a data plane gets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use envoy_types::pb::envoy::config::core::v3::Node;
+use identity::SpiffeId;
+use identity::caller::Authenticator;
+use identity::incoming::Peer;
+use tokio::sync::watch;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+use translate::{Proxy, Translator};
+use xds::configuration::{Configuration, Report};
+use xds::session::{Answer, Subscription};
+use xds::{Resource, TypeUrl};
+
+use crate::connections::{Connection, Connections, Registered};
+use crate::world::World;
+use crate::{metrics, node};
+
+/// Who may have configuration.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Everybody, for the node that it names: the plaintext port, for networks that are trusted.
+    Open,
+    /// Callers that prove who they are, for nodes of their own.
+    Authenticated(Arc<Authenticator>),
+}
+
+/// What is shared by the ports.
+#[derive(Clone)]
+pub struct Discovery {
+    /// The world.
+    pub world: Arc<World>,
+    /// The memo of translation.
+    pub translator: Arc<Translator>,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
+}
+
+/// The configuration as one port serves it.
+pub struct Port {
+    discovery: Discovery,
+    access: Access,
+}
+
+impl Port {
+    /// Serves the world to those who have access.
+    pub fn new(discovery: Discovery, access: Access) -> Self {
+        Self { discovery, access }
+    }
+}
+
+/// Who opened a stream.
+pub struct Opener {
+    address: Option<std::net::SocketAddr>,
+    identity: Option<SpiffeId>,
+}
+
+/// A data plane that is served.
+pub struct Client {
+    proxy: Proxy,
+    _registered: Registered,
+    /// The number of the last state of the world that reached it.
+    reached: AtomicU64,
+}
+
+impl Configuration for Port {
+    type Credential = Opener;
+    type Client = Client;
+
+    fn authenticate(
+        &self,
+        extensions: &tonic::Extensions,
+        metadata: &MetadataMap,
+    ) -> Result<Opener, Status> {
+        let peer = extensions.get::<Peer>();
+        let address = peer.map(|peer| peer.addr);
+        let identity = match &self.access {
+            Access::Open => None,
+            Access::Authenticated(authenticator) => {
+                let peer = peer.ok_or_else(|| Status::internal("the connection has no peer"))?;
+                Some(authenticator.authenticate(peer, metadata)?.id)
+            }
+        };
+        Ok(Opener { address, identity })
+    }
+
+    fn admit(
+        &self,
+        opener: Opener,
+        node: &Node,
+        report: Arc<dyn Report>,
+    ) -> Result<Client, Status> {
+        if !self.discovery.world.is_loaded() {
+            return Err(Status::unavailable(
+                "the configuration is still being loaded; connect again",
+            ));
+        }
+        let proxy =
+            Proxy::from_node(node).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if let Some(caller) = &opener.identity {
+            node::check(caller, node, &proxy.pod.namespace)
+                .map_err(|error| Status::permission_denied(error.to_string()))?;
+        }
+        tracing::info!(node = %proxy.id, protocol = report.protocol(), "connected");
+        let registered = self.discovery.connections.register(Connection {
+            id: String::new(),
+            node: proxy.id.to_string(),
+            cluster: node::text(node, "CLUSTER_ID"),
+            version: node::text(node, "ISTIO_VERSION"),
+            address: opener.address,
+            identity: opener.identity.map(|id| id.to_string()),
+            since: SystemTime::now(),
+            report,
+        });
+        Ok(Client {
+            proxy,
+            _registered: registered,
+            reached: AtomicU64::new(self.discovery.world.now().number),
+        })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.discovery.world.changes()
+    }
+
+    fn resources(
+        &self,
+        client: &Client,
+        type_url: TypeUrl,
+        subscription: &Subscription,
+    ) -> Vec<Arc<Resource>> {
+        let snapshot = &self.discovery.world.now().snapshot;
+        let translator = &self.discovery.translator;
+        let mut resources = Vec::new();
+        if subscription.wildcard {
+            let all = translate::Subscription::Wildcard;
+            resources = translator.resources(snapshot, &client.proxy, type_url, all);
+        }
+        let mut names: Vec<Arc<str>> = subscription.names.iter().cloned().collect();
+        if subscription.wildcard {
+            names.retain(|name| !resources.iter().any(|r| r.name == *name));
+        }
+        if !names.is_empty() {
+            let named = translate::Subscription::Names(&names);
+            resources.extend(translator.resources(snapshot, &client.proxy, type_url, named));
+        }
+        resources
+    }
+
+    fn sent(&self, _: &Client, type_url: TypeUrl, _: usize, bytes: usize) {
+        metrics::sent(type_url, bytes);
+    }
+
+    fn answered(&self, client: &Client, type_url: TypeUrl, answer: &Answer) {
+        metrics::answered(type_url, answer);
+        if let Answer::Nacked { error, rejected } = answer {
+            tracing::warn!(
+                node = %client.proxy.id,
+                r#type = type_url.short(),
+                ?rejected,
+                "the data plane refused configuration: {error}"
+            );
+        }
+    }
+
+    fn pushed(&self, client: &Client) {
+        let now = self.discovery.world.now();
+        if client.reached.swap(now.number, Ordering::Relaxed) != now.number {
+            metrics::converged(now.changed_at.elapsed());
+        }
+    }
+}
