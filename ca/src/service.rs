@@ -179,3 +179,49 @@ fn answer(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn more_requests_than_can_wait_are_refused_with_a_status_that_invites_to_try_again() {
+        let trust_domain: identity::TrustDomain = "cluster.local".parse().unwrap();
+        let authority = Authority {
+            root: Arc::new(Root::generate(&trust_domain, SystemTime::now()).unwrap()),
+            authenticator: Authenticator {
+                trust_domain: trust_domain.clone(),
+                jwt: None,
+                audiences: Vec::new(),
+                trusted_forwarders: Vec::new(),
+            },
+            policy: Policy {
+                trust_domain,
+                trusted_node_accounts: [].into(),
+                dns_names: [].into(),
+            },
+            lifetimes: Lifetimes {
+                default: crate::issue::MAX_LIFETIME,
+                max: crate::issue::MAX_LIFETIME,
+            },
+        };
+        let service = CertificateService::new(
+            authority,
+            Limits {
+                working: 1,
+                accepted: 1,
+            },
+        );
+        let waiting = service.accepted.clone().try_acquire_owned().unwrap();
+        let ask = || service.create_certificate(Request::new(IstioCertificateRequest::default()));
+        let refused = ask().await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+        assert!(refused.message().contains("try again"));
+        drop(waiting);
+        assert_ne!(
+            ask().await.unwrap_err().code(),
+            tonic::Code::ResourceExhausted
+        );
+    }
+}
