@@ -2,6 +2,7 @@
 //! counts those answers. Together they show how a mesh balances requests.
 
 pub mod client;
+pub mod demo;
 pub mod greeter;
 pub mod hostname;
 pub mod metadata;

@@ -208,7 +208,12 @@ def _impl(rctx):
     rctx.watch(rctx.attr.cargo_lock)
     dirs = _member_dirs(cargo_toml)
     for d in dirs:
-        rctx.watch(root.get_child(d).get_child("Cargo.toml"))
+        member = root.get_child(d)
+        rctx.watch(member.get_child("Cargo.toml"))
+
+        # cargo finds tests by their files.
+        if member.get_child("tests").exists:
+            rctx.watch_tree(member.get_child("tests"))
     manifest = str(root.get_child("Cargo.toml"))
     rctx.report_progress("cargo vendor")
     _run(rctx, ["cargo", "vendor", "--quiet", "--locked", "--versioned-dirs", "--manifest-path", manifest, "vendor"])

@@ -1,6 +1,6 @@
 """What this machine lets tests do: root, the conformance data, programs of other projects."""
 
-_PROGRAMS = ["h2load", "nft", "openssl", "skopeo"]
+_PROGRAMS = ["ip", "nft", "openssl", "skopeo"]
 
 def _impl(rctx):
     root = rctx.execute(["id", "-u"]).stdout.strip() == "0" or rctx.os.environ.get("LATEEN_ROOT_TESTS", "") == "1"

@@ -3,7 +3,7 @@
     //DIR:lib                 the library
     //DIR:NAME                each binary (an alias of the library where the crate has none)
     //DIR:lib_test            the tests inside the library
-    //DIR:FILE                each tests/FILE.rs
+    //DIR:TEST                each tests/TEST.rs and tests/TEST/main.rs
     //DIR:clippy, :rustfmt    the lints of [workspace.lints] as errors, and the formatting
 """
 
@@ -42,6 +42,7 @@ def rust_crate(name, compile_data = [], data = [], own_main = [], programs = {})
 
     Args:
       name: the package's name in Cargo.toml.
+      bin_attrs: binary -> attributes (args, data) for `bazel run`.
       compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
       data: files that tests read when they run.
       own_main: tests that Cargo.toml declares with harness = false.
@@ -104,27 +105,26 @@ def rust_crate(name, compile_data = [], data = [], own_main = [], programs = {})
             deps = normal["deps"] + library,
             proc_macro_deps = normal["proc_macro_deps"],
             aliases = normal["aliases"],
-            **shared
+            **dict(shared, **bin_attrs.get(b["name"], {}))
         )
         bins["CARGO_BIN_EXE_" + b["name"]] = "$(rootpath :{})".format(b["name"])
         linted.append(":" + b["name"])
     if not [b for b in m["bins"] if b["name"] == name]:
         native.alias(name = name, actual = ":lib", visibility = ["//visibility:public"])
 
-    features = {t["src"]: t["features"] for t in m["tests"]}
-    for src in native.glob(["tests/*.rs"], allow_empty = True):
-        test = src[len("tests/"):-len(".rs")]
-        missing, env, tags = _needs(features.get(src, []), programs.get(test, []))
+    for t in m["tests"]:
+        test, src = t["name"], t["src"]
+        missing, env, tags = _needs(t["features"], programs.get(test, []))
         rust_test(
             name = test,
-            srcs = [src] + native.glob(["tests/*/*.rs"], allow_empty = True),
+            srcs = native.glob(["tests/**/*.rs"]),
             crate_root = src,
             compile_data = included,
             data = data + [":" + b["name"] for b in m["bins"]],
             deps = depset(normal["deps"] + dev["deps"] + library).to_list(),
             proc_macro_deps = depset(normal["proc_macro_deps"] + dev["proc_macro_deps"]).to_list(),
             aliases = dict(normal["aliases"], **dev["aliases"]),
-            crate_features = features.get(src, []),
+            crate_features = t["features"],
             edition = m["edition"],
             env = env,
             rustc_env = bins,

