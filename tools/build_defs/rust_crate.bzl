@@ -37,7 +37,7 @@ def _needs(features, programs):
             missing.append("//tools/build_defs:needs_strangers__see_README")
     return missing, env, tags
 
-def rust_crate(name, compile_data = [], data = [], own_main = [], programs = {}):
+def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = [], programs = {}):
     """Declares the targets of the crate NAME.
 
     Args:
