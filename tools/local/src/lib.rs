@@ -13,6 +13,7 @@ pub mod logs;
 pub mod manifest;
 pub mod mesh;
 pub mod object;
+pub mod print;
 pub mod random;
 pub mod reconcile;
 pub mod runtime;
