@@ -59,9 +59,12 @@ impl Settings {
         let mut value = read(yaml, origin)?;
         if value.get("kind").and_then(Value::as_str) == Some("IstioOperator") {
             let mut spec = value.get_mut("spec").map(Value::take).unwrap_or_default();
+            // On a copy: an error in the last part must not leave the first ones behind.
+            let mut changed = self.clone();
             for (key, inner) in spec.as_object_mut().into_iter().flatten() {
-                self.apply(&[key.clone()], inner.take(), origin)?;
+                changed.apply(std::slice::from_ref(key), inner.take(), origin)?;
             }
+            *self = changed;
             return Ok(());
         }
         self.apply(&["values".to_owned()], value, origin)
@@ -150,7 +153,7 @@ fn read(yaml: &str, origin: &str) -> Result<Value, SettingsError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
@@ -198,6 +201,8 @@ mod tests {
         );
         assert!(settings.add_values("global: [", "v.yaml").is_err());
         assert!(settings.add_values("- a", "v.yaml").is_err());
+        let half = "kind: IstioOperator\nspec: {hub: example.com/x, meshConfig: {trustDomain: []}}";
+        assert!(settings.add_values(half, "half.iop.yaml").is_err());
         assert_eq!(settings, before);
     }
 

@@ -185,7 +185,7 @@ fn without_zeros(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.into_iter();
-            let kept = kept.filter(|(_, v)| *v != Value::Bool(false) && *v != Value::from(0));
+            let kept = kept.filter(|(_, v)| *v != false && *v != 0);
             Value::Object(kept.collect())
         }
         other => other,

@@ -231,3 +231,50 @@ fn the_command_reads_standard_input_and_writes_nothing_when_it_fails() {
         .to_string();
     assert!(message.contains("absent.yaml"), "{message}");
 }
+
+/// Every field of an injected pod, put to every other type: refused or injected, never a panic,
+/// and what comes out can be injected again.
+#[test]
+fn no_field_of_the_wrong_type_stops_the_injector() {
+    let once = kube_inject(PROBES, &Settings::default()).unwrap();
+    let template = documents(&once)[0]["spec"]["template"].clone();
+    let mut pointers = Vec::new();
+    collect(&template, String::new(), &mut pointers);
+    assert!(pointers.len() > 100, "{}", pointers.len());
+    let context = injector::PodContext::of_pod("default", &template);
+    for pointer in pointers {
+        for wrong in [
+            json!(null),
+            json!(7),
+            json!("x"),
+            json!([1]),
+            json!({"a": [null]}),
+            json!(false),
+        ] {
+            let mut pod = template.clone();
+            *pod.pointer_mut(&pointer).unwrap() = wrong;
+            if let Ok(injected) = injector::inject(&pod, &context, &Settings::default()) {
+                let again = injector::inject(&injected, &context, &Settings::default());
+                assert!(again.is_ok(), "{pointer}: {again:?}");
+            }
+        }
+    }
+}
+
+fn collect(value: &Value, pointer: String, into: &mut Vec<String>) {
+    let escape = |key: &str| key.replace('~', "~0").replace('/', "~1");
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                collect(inner, format!("{pointer}/{}", escape(key)), into);
+            }
+        }
+        Value::Array(items) => {
+            for (i, inner) in items.iter().enumerate() {
+                collect(inner, format!("{pointer}/{i}"), into);
+            }
+        }
+        _ => {}
+    }
+    into.push(pointer);
+}

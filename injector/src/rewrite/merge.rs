@@ -127,6 +127,7 @@ fn without_nulls(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
     use serde_json::json;
 

@@ -144,6 +144,7 @@ fn number(port: &Value, ports: &Value) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
 
     fn rewritten(container: Value) -> Value {

@@ -125,6 +125,7 @@ fn scrape_of(annotations: &BTreeMap<String, String>) -> Scrape {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
     use serde_json::json;
 

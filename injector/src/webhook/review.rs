@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::context::PodContext;
@@ -60,30 +61,64 @@ pub(super) fn answer(
     } else {
         Ok(None)
     };
-    let mut response = json!({"uid": uid, "allowed": patched.is_ok()});
+    let mut warnings = Vec::new();
+    if is_pod {
+        warnings = near_miss_labels(&pod::strings(pod, "labels"));
+    }
+    let mut response = Response {
+        uid,
+        allowed: patched.is_ok(),
+        patch_type: None,
+        patch: None,
+        status: None,
+        warnings,
+    };
     let outcome = match patched {
         Ok(Some(patch)) => {
-            response["patchType"] = "JSONPatch".into();
-            response["patch"] = STANDARD.encode(patch).into();
+            response.patch_type = Some("JSONPatch");
+            response.patch = Some(STANDARD.encode(patch));
             Outcome::Injected
         }
         Ok(None) => Outcome::Skipped,
         Err(error) => {
             let message = format!("sidecar injection of the pod failed: {error}");
-            response["status"] = json!({"code": 400, "message": message});
+            response.status = Some(Status {
+                code: 400,
+                message: message.clone(),
+            });
             Outcome::Refused(message)
         }
     };
-    let warnings = near_miss_labels(&pod::strings(pod, "labels"));
-    if is_pod && !warnings.is_empty() {
-        response["warnings"] = warnings.into();
-    }
     let answer = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
         "response": response,
     });
     Ok((answer, outcome))
+}
+
+/// `AdmissionResponse` of admission.k8s.io/v1, as far as this webhook uses it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    /// Base64 of the patch's JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+/// Why a pod is refused, as `kubectl` shows it.
+#[derive(Serialize)]
+struct Status {
+    code: u16,
+    message: String,
 }
 
 /// The patch as RFC 6902 JSON, computed on the raw object so that fields unknown here survive.
