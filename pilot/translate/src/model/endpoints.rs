@@ -33,7 +33,7 @@ pub(crate) enum Health {
     Ready,
     /// Nothing: it is starting or failing.
     NotReady,
-    /// Requests only where no ready endpoint is left: it is ending but still answers.
+    /// Nothing new: it is ending, but answers what it was sent before.
     Draining,
 }
 
