@@ -8,7 +8,7 @@ use tonic::Code::{InvalidArgument, PermissionDenied, Unauthenticated};
 
 use crate::harness::{
     HOUR, Signer, assert_refused, certificate_of, claims, impersonate, request, seconds_from_now,
-    start,
+    start, start_with_root_from,
 };
 
 const GREETER: &str = "spiffe://cluster.local/ns/default/sa/greeter";
@@ -141,31 +141,22 @@ async fn the_certificate_of_another_trust_domain_is_refused() {
 
 #[tokio::test]
 async fn an_expired_or_foreign_certificate_gets_no_connection_and_disturbs_nobody() {
-    let authority = start(&[]).await;
-    // Two hours back, so that a certificate of one hour has expired; the root is older than neither.
-    let old_root = Root::generate(
-        &"cluster.local".parse().unwrap(),
-        SystemTime::now() - 3 * HOUR,
-    )
-    .unwrap();
-    let expired = certificate_of(&old_root, GREETER, SystemTime::now() - 2 * HOUR);
-    let foreign = certificate_of(&old_root, GREETER, SystemTime::now());
-    for certificate in [expired, foreign] {
-        assert!(
-            authority
-                .caller_with(Some(certificate), None)
-                .send(request())
-                .await
-                .is_err()
-        );
-    }
-    assert!(
+    // A root old enough to have signed a certificate of one hour that has expired since.
+    let authority = start_with_root_from(SystemTime::now() - 3 * HOUR, &[]).await;
+    let expired = authority.certificate(GREETER, SystemTime::now() - 2 * HOUR);
+    let foreign_root =
+        Root::generate(&"cluster.local".parse().unwrap(), SystemTime::now()).unwrap();
+    let foreign = certificate_of(&foreign_root, GREETER, SystemTime::now());
+    let good = authority.certificate(GREETER, SystemTime::now() - HOUR / 2);
+    let identity = async |certificate| {
         authority
-            .pod("default", "greeter")
-            .send(request())
+            .caller_with(Some(certificate), None)
+            .identity()
             .await
-            .is_ok()
-    );
+    };
+    assert!(identity(expired).await.is_err());
+    assert!(identity(foreign).await.is_err());
+    assert_eq!(identity(good).await.unwrap(), GREETER);
 }
 
 #[tokio::test]

@@ -123,7 +123,14 @@ pub(crate) fn metrics() -> Router {
 }
 
 pub(crate) async fn start(more: &[&str]) -> Authority {
+    start_with_root_from(SystemTime::now(), more).await
+}
+
+/// An authority whose root was made at the time `made`.
+pub(crate) async fn start_with_root_from(made: SystemTime, more: &[&str]) -> Authority {
     let directory = tempfile::tempdir().unwrap();
+    let trust_domain = "cluster.local".parse().unwrap();
+    Root::open_or_create(&directory.path().join("data"), &trust_domain, made).unwrap();
     let signer = Signer::new("one");
     std::fs::write(directory.path().join("jwks.json"), signer.key_set()).unwrap();
     let shutdown = CancellationToken::new();

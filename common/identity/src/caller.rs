@@ -210,3 +210,6 @@ fn forwarded_identity(metadata: &MetadataMap) -> Result<Option<SpiffeId>, Authen
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

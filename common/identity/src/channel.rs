@@ -39,10 +39,12 @@ pub fn connect(target: &str, tls: Arc<ClientTls>) -> Result<Channel, TargetError
         target: target.to_owned(),
     };
     let uri: Uri = format!("https://{target}").parse().map_err(|_| bad())?;
-    let host = uri
-        .host()
-        .map(|host| host.trim_matches(['[', ']']).to_owned())
-        .ok_or_else(bad)?;
+    // Nothing but host and port, for example no path and no user name.
+    let authority = uri
+        .authority()
+        .filter(|a| a.as_str() == target && !target.contains('@'));
+    let host = authority.map(|a| a.host().trim_matches(['[', ']']).to_owned());
+    let host = host.filter(|host| !host.is_empty()).ok_or_else(bad)?;
     let port = uri.port_u16().ok_or_else(bad)?;
     // The scheme of the endpoint only tells tonic that it need not do TLS itself; requests carry the origin's.
     let endpoint = Endpoint::from_shared(format!("http://{target}"))

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -28,6 +28,9 @@ use crate::tls::ServerTls;
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// The most handshakes under way on one listener; further connections wait in the kernel's queue.
 const PENDING_HANDSHAKES: usize = 512;
+/// The most connections open on one listener, those in a handshake included; further ones wait in the kernel's queue. So
+/// many idle connections take about a gigabyte.
+const OPEN_CONNECTIONS: usize = 65_536;
 /// How long to wait after the system refused to accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -73,6 +76,7 @@ impl PeerCertificate {
 pub struct Connection<S> {
     stream: S,
     peer: Peer,
+    _open: OwnedSemaphorePermit,
 }
 
 /// A connection after its TLS handshake.
@@ -89,14 +93,17 @@ pub fn accept(
     let (ready, connections) = mpsc::channel(16);
     tokio::spawn(async move {
         let pending = Arc::new(Semaphore::new(PENDING_HANDSHAKES));
-        while let Ok(permit) = pending.clone().acquire_owned().await {
+        let open = Arc::new(Semaphore::new(OPEN_CONNECTIONS));
+        while let (Some(permit), Some(open)) =
+            (place(&pending, &ready).await, place(&open, &ready).await)
+        {
             let Some((stream, addr)) = next(&listener, &ready).await else {
                 return;
             };
             let (tls, ready) = (tls.clone(), ready.clone());
             tokio::spawn(async move {
                 let _permit = permit;
-                match handshake(stream, addr, &tls).await {
+                match handshake(stream, addr, &tls, open).await {
                     // An error means that the server has stopped: the connection closes with it.
                     Ok(connection) => drop(ready.send(Ok(connection)).await),
                     Err(error) => tracing::info!(peer = %addr, %error, "TLS handshake failed"),
@@ -111,13 +118,18 @@ pub fn accept(
 pub fn accept_plain(listener: TcpListener) -> ReceiverStream<io::Result<PlainConnection>> {
     let (ready, connections) = mpsc::channel(16);
     tokio::spawn(async move {
-        while let Some((stream, addr)) = next(&listener, &ready).await {
+        let open = Arc::new(Semaphore::new(OPEN_CONNECTIONS));
+        while let Some(open) = place(&open, &ready).await {
+            let Some((stream, addr)) = next(&listener, &ready).await else {
+                return;
+            };
             let connection = Connection {
                 stream,
                 peer: Peer {
                     addr,
                     certificate: None,
                 },
+                _open: open,
             };
             if ready.send(Ok(connection)).await.is_err() {
                 return;
@@ -125,6 +137,17 @@ pub fn accept_plain(listener: TcpListener) -> ReceiverStream<io::Result<PlainCon
         }
     });
     ReceiverStream::new(connections)
+}
+
+/// A place among those that are bounded, or none when nobody takes connections any more.
+async fn place<T>(
+    places: &Arc<Semaphore>,
+    ready: &mpsc::Sender<T>,
+) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        permit = places.clone().acquire_owned() => permit.ok(),
+        () = ready.closed() => None,
+    }
 }
 
 /// The next connection, or none when nobody takes them any more. A failure to accept concerns one connection or passes
@@ -156,20 +179,19 @@ async fn handshake(
     stream: TcpStream,
     addr: SocketAddr,
     tls: &ServerTls,
+    open: OwnedSemaphorePermit,
 ) -> io::Result<TlsConnection> {
     let acceptor = TlsAcceptor::from(tls.config());
     let stream = tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "not finished within 10 s"))??;
-    let chain = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect());
+    let chain = stream.get_ref().1.peer_certificates();
+    let chain = chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect());
     let certificate = chain.and_then(PeerCertificate::from_chain).map(Arc::new);
     Ok(Connection {
         stream,
         peer: Peer { addr, certificate },
+        _open: open,
     })
 }
 

@@ -33,6 +33,14 @@ pub struct ClientTls {
     expected: Expected,
 }
 
+impl std::fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientTls")
+            .field("expected", &self.expected)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ClientTls {
     /// Trusts `roots`, presents `certificate` if there is one (its own `roots` are not used), and accepts only the
     /// `expected` server.

@@ -29,6 +29,14 @@ pub struct ServerTls {
     alpn: Vec<Vec<u8>>,
 }
 
+impl std::fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerTls")
+            .field("client_auth", &self.client_auth)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ServerTls {
     /// Serves with `certificate`, offering the ALPN names in `alpn` (`&[ALPN_H2]` for gRPC).
     ///
