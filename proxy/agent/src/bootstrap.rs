@@ -50,6 +50,14 @@ impl Bootstrap<'_> {
                 // Lets `pilot-agent request POST runtime_modify?...` work on a live proxy.
                 {"name": "admin", "admin_layer": {}},
             ]},
+            // Envoy wants a limit to be set; the pod's resources are the real one.
+            "overload_manager": {"resource_monitors": [{
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                    "max_active_downstream_connections": "2147483647",
+                },
+            }]},
             "stats_config": self.stats(),
             "stats_flush_interval": "5s",
             "admin": {
@@ -114,8 +122,6 @@ impl Bootstrap<'_> {
 
     fn runtime(&self) -> Value {
         let mut runtime = json!({
-            // Envoy warns without a limit; connections are bounded by the pod's resources.
-            "overload.global_downstream_max_connections": "2147483647",
             // Istio's routes may carry large regular expressions.
             "re2.max_program_size.error_level": "32768",
         });

@@ -360,10 +360,12 @@ async fn envoy_serves_on_while_pilot_and_authority_are_gone_and_tells_what_it_ho
     let pilot = Arc::clone(&pod.plane.pilot);
     let held = eventually("the proxy's next stream", || async {
         let requests = pilot.requests.lock().unwrap().clone();
-        let later = requests
+        let mut later = requests
             .iter()
             .filter(|r| !r.initial_resource_versions.is_empty());
-        later.last().map(|r| r.initial_resource_versions.clone())
+        later
+            .next_back()
+            .map(|r| r.initial_resource_versions.clone())
     })
     .await;
     assert!(pilot.first_requests().len() > streams);
