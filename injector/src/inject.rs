@@ -83,7 +83,9 @@ pub fn inject(
 
 /// The mesh's proxy config with the pod's own over it.
 fn proxy_config(annotations: &Annotations, mesh: &ProxyConfig) -> Result<ProxyConfig, InjectError> {
-    let own = annotations.get(PROXY_CONFIG).unwrap_or_default();
+    let Some(own) = annotations.get(PROXY_CONFIG) else {
+        return Ok(mesh.clone());
+    };
     let wrong = |problem: String| {
         InjectError::Annotations(vec![format!("annotation {PROXY_CONFIG}: {problem}")])
     };

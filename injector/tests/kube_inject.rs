@@ -243,14 +243,7 @@ fn no_field_of_the_wrong_type_stops_the_injector() {
     assert!(pointers.len() > 100, "{}", pointers.len());
     let context = injector::PodContext::of_pod("default", &template);
     for pointer in pointers {
-        for wrong in [
-            json!(null),
-            json!(7),
-            json!("x"),
-            json!([1]),
-            json!({"a": [null]}),
-            json!(false),
-        ] {
+        for wrong in [json!(7), json!([1]), json!({"a": [null]})] {
             let mut pod = template.clone();
             *pod.pointer_mut(&pointer).unwrap() = wrong;
             if let Ok(injected) = injector::inject(&pod, &context, &Settings::default()) {
