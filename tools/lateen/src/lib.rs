@@ -1,1 +1,69 @@
-//! stub
+//! `lateen`: the command-line tool of the mesh, with istioctl's verbs and `local`.
+
+pub mod failure;
+pub mod local;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// An Istio-compatible service mesh
+#[derive(Debug, Parser)]
+#[command(name = "lateen", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a mesh on this machine, without Kubernetes
+    Local(local::LocalArgs),
+    /// Add the sidecar to every workload of a YAML file
+    #[command(after_help = "Examples:\n  lateen kube-inject -f deployment.yaml | kubectl apply -f -\n  lateen kube-inject -f deployment.yaml --set values.global.hub=example.com/mesh")]
+    KubeInject(injector::command::KubeInjectArgs),
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    process::crypto::install();
+    // `bazel run` starts programs elsewhere; the user's paths are relative to where the user is.
+    if let Some(directory) = std::env::var_os("BUILD_WORKING_DIRECTORY")
+        && let Err(error) = std::env::set_current_dir(&directory)
+    {
+        eprintln!("warning: {}: {error}", directory.to_string_lossy());
+    }
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                eprintln!("{}", failure.message);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Local(args) => local::run(args),
+        Command::KubeInject(args) => {
+            injector::command::run(&args, &mut std::io::stdin(), &mut std::io::stdout())
+                .map_err(|error| Failure::error(error.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,104 @@
+//! `exec`.
+
+use std::io::Write;
+
+use clap::Args;
+use local::api::client::Client;
+use local::api::exec::{EXIT, FAILED, STDERR, STDIN, STDOUT, read_frame, write_frame};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::failure::Failure;
+
+/// Run a program in a container
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lateen local exec POD -- /greeter-client --help
+  lateen local exec POD -c istio-proxy -- pilot-agent request GET stats
+  echo hello | lateen local exec -i POD -- cat")]
+pub(super) struct ExecArgs {
+    /// The pod
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The container, when the pod has several
+    #[arg(short, long)]
+    container: Option<String>,
+    /// Pass standard input on
+    #[arg(short = 'i', long)]
+    stdin: bool,
+    #[command(flatten)]
+    scope: super::Scope,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Asked {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
+    stdin: bool,
+    command: String,
+}
+
+pub(super) async fn exec(client: &Client, args: ExecArgs) -> Result<(), Failure> {
+    let pod = args.pod.trim_start_matches("pods/").trim_start_matches("pod/");
+    let asked = Asked {
+        container: args.container,
+        stdin: args.stdin,
+        command: serde_json::to_string(&args.command)
+            .map_err(|error| Failure::error(error.to_string()))?,
+    };
+    let connection = client.exec(&args.scope.namespace, pod, &asked).await?;
+    let (mut from, mut to) = tokio::io::split(connection);
+    let input = tokio::spawn(async move {
+        if args.stdin {
+            // A program that ended reads no more; its exit status is what counts.
+            let _ = send_input(&mut to).await;
+        }
+        to
+    });
+    let code = loop {
+        let (channel, payload) = read_frame(&mut from)
+            .await
+            .map_err(|error| Failure::error(format!("the connection broke: {error}")))?;
+        match channel {
+            STDOUT => show(&mut std::io::stdout(), &payload)?,
+            STDERR => show(&mut std::io::stderr(), &payload)?,
+            EXIT => break i32::from_be_bytes(payload.try_into().unwrap_or([0, 0, 0, 1])),
+            FAILED => {
+                return Err(Failure::plain(format!(
+                    "error: Internal error occurred: {}",
+                    String::from_utf8_lossy(&payload)
+                )));
+            }
+            _ => {}
+        }
+    };
+    input.abort();
+    match code {
+        0 => Ok(()),
+        code => Err(Failure {
+            message: format!("command terminated with exit code {code}"),
+            code: u8::try_from(code).unwrap_or(1),
+        }),
+    }
+}
+
+async fn send_input(to: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = vec![0; 32 * 1024];
+    loop {
+        let length = stdin.read(&mut buffer).await?;
+        // An empty frame is the end of input.
+        write_frame(to, STDIN, buffer.get(..length).unwrap_or_default()).await?;
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn show(to: &mut impl Write, payload: &[u8]) -> std::io::Result<()> {
+    to.write_all(payload)?;
+    to.flush()
+}

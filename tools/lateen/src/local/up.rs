@@ -1,0 +1,340 @@
+//! `up` and `down`.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use clap::Args;
+use local::api::client::Client;
+use local::daemon::Daemon;
+use local::kubelet::image::Images;
+use local::mesh::{Leftovers, MeshError, Options};
+use process::logging::LogArgs;
+
+use super::Place;
+use super::apply::{read, report};
+use crate::failure::Failure;
+
+/// Start the mesh and apply manifests
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sudo lateen local up -f manifests/
+  sudo lateen local up -f deployment.yaml --image crossoverjie/k8s-combat=greeter.tar
+  sudo lateen local up --images DIR --envoy /usr/local/bin/envoy")]
+pub(super) struct UpArgs {
+    /// File, directory or - for standard input, applied to namespace default; may be repeated
+    #[arg(short = 'f', long = "filename", num_args = 1.., value_name = "FILE")]
+    filename: Vec<PathBuf>,
+    /// An OCI archive for an image: REFERENCE=FILE; without a tag for all its tags; may be repeated
+    #[arg(long, value_name = "REFERENCE=FILE")]
+    image: Vec<String>,
+    /// Directory of OCI archives: NAME.tar is lateen/NAME; may be repeated [default: images beside the program]
+    #[arg(long, value_name = "DIR")]
+    images: Vec<PathBuf>,
+    /// An Envoy binary for the sidecars
+    #[arg(long, value_name = "PATH", env = "LATEEN_ENVOY")]
+    envoy: Option<PathBuf>,
+    /// One value for the injector, such as values.global.proxy.logLevel=debug; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Only run pods: no pilot, no ca
+    #[arg(long)]
+    no_control_plane: bool,
+    /// Stay in the foreground until Ctrl-C
+    #[arg(long)]
+    foreground: bool,
+    /// Seconds to wait for the control plane
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    timeout: u64,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// How often the daemon is asked how far it is.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longest wait for the end of a mesh.
+const END: Duration = Duration::from_secs(90);
+
+/// Where a background daemon writes.
+fn log_path(place: &Place) -> PathBuf {
+    place.state.join(format!("{}.log", place.name))
+}
+
+pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
+    // Told before anything is read or started, whoever runs it.
+    if !nix::unistd::geteuid().is_root() {
+        return Err(MeshError::NotRoot.into());
+    }
+    let options = options(place, &args)?;
+    if args.foreground {
+        return foreground(place, args, options).await;
+    }
+    if let Ok(status) = place.client().status().await {
+        return Err(MeshError::Running {
+            name: status.name,
+            pid: status.pid.to_string(),
+        }
+        .into());
+    }
+    let manifests = read(&args.filename);
+    let mut daemon = start_daemon(place)?;
+    let started = wait_for_daemon(place, &mut daemon).await;
+    if let Err(failure) = started {
+        end_daemon(&mut daemon).await;
+        return Err(failure);
+    }
+    let client = place.client();
+    let waiting = async {
+        let applied = if manifests.objects.is_empty() {
+            true
+        } else {
+            let request = local::api::Apply {
+                namespace: "default".to_owned(),
+                objects: manifests.values(),
+            };
+            report(&client.apply(&request).await?.results)
+        };
+        wait_until_ready(&client, args.timeout).await?;
+        Ok::<bool, Failure>(applied)
+    };
+    let interrupted = process::shutdown::on_signals()?;
+    let outcome = tokio::select! {
+        outcome = waiting => outcome,
+        () = interrupted.cancelled() => {
+            println!("interrupted: taking everything down");
+            end_daemon(&mut daemon).await;
+            return Err(Failure::silent(130));
+        }
+    };
+    let applied = outcome?;
+    next_steps(place);
+    if applied && manifests.errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::silent(1))
+    }
+}
+
+fn options(place: &Place, args: &UpArgs) -> Result<Options, Failure> {
+    let mut options = Options {
+        name: place.name.clone(),
+        state: place.state.clone(),
+        envoy: args.envoy.clone(),
+        control_plane: !args.no_control_plane,
+        ..Options::default()
+    };
+    options.images = images(args)?;
+    for argument in &args.set {
+        options
+            .injector
+            .set(argument)
+            .map_err(|error| Failure::error(error.to_string()))?;
+    }
+    Ok(options)
+}
+
+fn images(args: &UpArgs) -> Result<Images, Failure> {
+    let mut images = Images::default();
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.join("images")))
+        .filter(|directory| args.images.is_empty() && directory.is_dir());
+    for directory in args.images.iter().chain(&beside) {
+        images
+            .add_directory(directory)
+            .map_err(|error| Failure::error(error.to_string()))?;
+    }
+    for argument in &args.image {
+        images
+            .add_argument(argument)
+            .map_err(|error| Failure::error(error.to_string()))?;
+    }
+    Ok(images)
+}
+
+/// Runs the mesh in this process until a signal or `down`.
+async fn foreground(place: &Place, args: UpArgs, options: Options) -> Result<(), Failure> {
+    args.log
+        .init()
+        .map_err(|error| Failure::error(error.to_string()))?;
+    let signals = process::shutdown::on_signals()?;
+    let manifests = read(&args.filename);
+    let starting = Daemon::start(options, manifests.values(), owner());
+    let (daemon, applied) = starting.await?;
+    report(&applied);
+    let client = place.client();
+    let announce = async {
+        match wait_until_ready(&client, args.timeout).await {
+            Ok(()) => next_steps(place),
+            Err(failure) => eprintln!("{}", failure.message),
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = announce => {}
+        () = daemon.ended() => {}
+        () = signals.cancelled() => {}
+    }
+    println!("stopping mesh {:?}", place.name);
+    daemon.stop().await;
+    Ok(())
+}
+
+/// The user behind sudo, who may speak to the mesh too.
+fn owner() -> Option<u32> {
+    std::env::var("SUDO_UID").ok()?.parse().ok()
+}
+
+/// Starts this program again as the mesh's daemon, with the same arguments but for the manifests, which the
+/// caller applies.
+fn start_daemon(place: &Place) -> Result<Child, Failure> {
+    std::fs::create_dir_all(&place.state)?;
+    let log = File::create(log_path(place))?;
+    let mut arguments: Vec<std::ffi::OsString> = Vec::new();
+    let mut skip = false;
+    for argument in std::env::args_os().skip(1) {
+        let text = argument.to_string_lossy().into_owned();
+        let flag = text.starts_with('-') && text != "-";
+        if flag {
+            skip = text == "-f" || text == "--filename";
+        }
+        let joined = text.starts_with("--filename=") || (text.starts_with("-f") && text != "-f");
+        if !skip && !joined {
+            arguments.push(argument);
+        }
+    }
+    arguments.push("--foreground".into());
+    Command::new(std::env::current_exe()?)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        // A Ctrl-C at this terminal is for this process, which ends the daemon in order.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| Failure::error(format!("cannot start the daemon: {error}")))
+}
+
+async fn wait_for_daemon(place: &Place, daemon: &mut Child) -> Result<(), Failure> {
+    println!("starting mesh {:?}", place.name);
+    let client = place.client();
+    loop {
+        if let Some(status) = daemon.try_wait()? {
+            let log = std::fs::read_to_string(log_path(place)).unwrap_or_default();
+            let last = log.trim_end();
+            return Err(match last.is_empty() {
+                true => Failure::error(format!("the daemon ended with {status}")),
+                false => Failure::plain(local::logs::tail(last, 10).to_owned()),
+            });
+        }
+        if client.status().await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Prints what is not there yet, whenever it changes.
+async fn wait_until_ready(client: &Client, timeout: u64) -> Result<(), Failure> {
+    let mut said = String::new();
+    let waiting = async {
+        loop {
+            let status = client.status().await?;
+            let line = match (status.unready.as_slice(), status.waiting.first()) {
+                ([], _) => return Ok::<(), Failure>(()),
+                (unready, None) => format!("waiting for {}", unready.join(", ")),
+                (unready, Some(why)) => format!("waiting for {}: {why}", unready.join(", ")),
+            };
+            if line != said {
+                println!("{line}");
+                said = line;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(timeout), waiting)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Failure::error(format!(
+                "the control plane is not ready after {timeout} s; look at: lateen local describe pods -n istio-system"
+            )))
+        })
+}
+
+fn next_steps(place: &Place) {
+    let name = match place.name.as_str() {
+        "default" => String::new(),
+        name => format!(" --name {name}"),
+    };
+    println!(
+        "mesh {:?} is up. Next:\n  lateen local{name} label namespace default istio-injection=enabled\n  lateen local{name} apply -f FILE\n  lateen local{name} get pods\n  sudo lateen local{name} down",
+        place.name
+    );
+}
+
+async fn end_daemon(daemon: &mut Child) {
+    if let Ok(pid) = i32::try_from(daemon.id()) {
+        let pid = nix::unistd::Pid::from_raw(pid);
+        // One that has ended already needs no signal.
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+    }
+    let deadline = tokio::time::Instant::now() + END;
+    while matches!(daemon.try_wait(), Ok(None)) && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+pub(super) async fn down(place: &Place) -> Result<(), Failure> {
+    let client = place.client();
+    match client.shutdown().await {
+        Ok(status) => {
+            let process = PathBuf::from(format!("/proc/{}", status.pid));
+            wait_for_end(&process).await?;
+            let _ = std::fs::remove_file(log_path(place));
+            println!("mesh {:?} is down", place.name);
+            Ok(())
+        }
+        Err(error @ local::api::client::ClientError::Denied { .. }) => Err(error.into()),
+        Err(_) if !nix::unistd::geteuid().is_root() && place.state.join(&place.name).exists() => {
+            Err(Failure::error(format!(
+                "mesh {:?} has left files that belong to root: sudo lateen local down",
+                place.name
+            )))
+        }
+        Err(_) => {
+            let found = Leftovers::remove(&place.state, &place.name)?;
+            let _ = std::fs::remove_file(log_path(place));
+            println!(
+                "{}",
+                match found {
+                    Leftovers::None => format!("no mesh {:?} is running", place.name),
+                    Leftovers::Removed =>
+                        format!("mesh {:?} was not running; what it had left is gone", place.name),
+                }
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn wait_for_end(process: &Path) -> Result<(), Failure> {
+    let deadline = tokio::time::Instant::now() + END;
+    while is_alive(process) {
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Failure::error(format!(
+                "the daemon ({}) does not end",
+                process.display()
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+/// A process that nobody has waited for yet is over all the same.
+fn is_alive(process: &Path) -> bool {
+    std::fs::read_to_string(process.join("stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
+}
