@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -21,8 +21,17 @@ impl Pod {
     fn new(script: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let proxy = directory.path().join("envoy");
-        std::fs::write(&proxy, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&proxy, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: a file that this one has open for writing while a test beside
+        // it forks cannot be executed.
+        let written = Command::new("sh")
+            .args([
+                "-c",
+                "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"",
+            ])
+            .arg(&proxy)
+            .arg(script)
+            .status();
+        assert!(written.unwrap().success());
         std::fs::create_dir_all(directory.path().join("etc/istio/proxy")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -133,13 +142,15 @@ fn quitquitquit_ends_the_pod_clean() {
 
 #[test]
 fn the_code_of_a_crashed_proxy_is_the_agents() {
-    let child = Pod::new("exit 3").sidecar().spawn();
+    let pod = Pod::new("exit 3");
+    let child = pod.sidecar().spawn();
     assert_eq!(ended(child.unwrap()).0, Some(3));
 }
 
 #[test]
 fn a_missing_variable_stops_the_start_with_its_name() {
-    let child = Pod::new("exit 3").sidecar().env_remove("POD_NAME").spawn();
+    let pod = Pod::new("exit 3");
+    let child = pod.sidecar().env_remove("POD_NAME").spawn();
     let (code, text) = ended(child.unwrap());
     assert_eq!(code, Some(1));
     assert!(text.contains("POD_NAME"), "{text}");

@@ -164,10 +164,18 @@ mod tests {
 
     /// Stands in for Envoy: a shell script that ignores Envoy's arguments.
     fn script(directory: &Path, body: &str) -> Command {
-        use std::os::unix::fs::PermissionsExt;
         let path = directory.join("proxy");
-        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: a file that this one has open for writing while a test beside
+        // it forks cannot be executed.
+        let written = std::process::Command::new("sh")
+            .args([
+                "-c",
+                "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"",
+            ])
+            .arg(&path)
+            .arg(body)
+            .status();
+        assert!(written.unwrap().success());
         Command {
             binary: path,
             bootstrap: "b".into(),
