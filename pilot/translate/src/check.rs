@@ -15,14 +15,20 @@ pub fn check(snapshot: &Snapshot) -> Vec<Problem> {
     let mut routes: Vec<_> = snapshot.all_virtual_services().collect();
     routes.sort_by(|a, b| a.key.cmp(&b.key));
     for config in routes {
-        let object = format!("VirtualService {}/{}", config.key.namespace, config.key.name);
+        let object = format!(
+            "VirtualService {}/{}",
+            config.key.namespace, config.key.name
+        );
         problems.extend(references::virtual_service(config, &object, snapshot));
         problems.extend(honoured::virtual_service(&config.spec, &object));
     }
     let mut rules: Vec<_> = snapshot.all_destination_rules().collect();
     rules.sort_by(|a, b| a.key.cmp(&b.key));
     for config in rules {
-        let object = format!("DestinationRule {}/{}", config.key.namespace, config.key.name);
+        let object = format!(
+            "DestinationRule {}/{}",
+            config.key.namespace, config.key.name
+        );
         problems.extend(references::destination_rule(config, &object, snapshot));
         problems.extend(honoured::destination_rule(&config.spec, &object));
     }

@@ -20,28 +20,43 @@ use crate::wire::{address, string_struct, u32_value};
 
 /// The endpoints of a cluster. A cluster without any has an empty assignment, so that callers
 /// answer 503 at once and do not wait for one.
-pub(crate) fn assignment(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) -> Option<ClusterLoadAssignment> {
+pub(crate) fn assignment(
+    name: &str,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> Option<ClusterLoadAssignment> {
     let upstream = Upstream::parse(name)?;
     let service = reads.service_at(upstream.host)?;
     if !visible(service, class, reads) {
         return None;
     }
-    let port = service.port(upstream.port).filter(|p| p.protocol != Protocol::Udp)?;
+    let port = service
+        .port(upstream.port)
+        .filter(|p| p.protocol != Protocol::Udp)?;
     let wanted = match upstream.subset {
         "" => None,
         subset => Some(&Rule::of(service, class, reads).subset(subset)?.labels),
     };
     let mutual = auto_mutual_tls(service, reads);
     let mut by_locality: BTreeMap<&Locality, Vec<LbEndpoint>> = BTreeMap::new();
-    for endpoint in reads.endpoints(&service.key).into_iter().flat_map(|e| &e.all) {
+    for endpoint in reads
+        .endpoints(&service.key)
+        .into_iter()
+        .flat_map(|e| &e.all)
+    {
         let fits = match (wanted, &endpoint.workload) {
             (None, _) => true,
             (Some(labels), Some(pod)) => selects(labels, &pod.labels),
             (Some(_), None) => false,
         };
-        let Some(number) = endpoint.ports.get(&port.name).copied().filter(|_| fits) else { continue };
+        let Some(number) = endpoint.ports.get(&port.name).copied().filter(|_| fits) else {
+            continue;
+        };
         let known = if class.role == Role::Grpc {
-            LbEndpoint { load_balancing_weight: u32_value(1), ..lb_endpoint(endpoint, number, service.publish_not_ready) }
+            LbEndpoint {
+                load_balancing_weight: u32_value(1),
+                ..lb_endpoint(endpoint, number, service.publish_not_ready)
+            }
         } else {
             LbEndpoint {
                 metadata: metadata(endpoint, number, mutual, reads),
@@ -49,7 +64,10 @@ pub(crate) fn assignment(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) 
                 ..lb_endpoint(endpoint, number, service.publish_not_ready)
             }
         };
-        by_locality.entry(&endpoint.locality).or_default().push(known);
+        by_locality
+            .entry(&endpoint.locality)
+            .or_default()
+            .push(known);
     }
     let endpoints = by_locality
         .into_iter()
@@ -64,7 +82,11 @@ pub(crate) fn assignment(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) 
             ..Default::default()
         })
         .collect();
-    Some(ClusterLoadAssignment { cluster_name: name.to_owned(), endpoints, ..Default::default() })
+    Some(ClusterLoadAssignment {
+        cluster_name: name.to_owned(),
+        endpoints,
+        ..Default::default()
+    })
 }
 
 fn lb_endpoint(endpoint: &Known, port: u16, publish_not_ready: bool) -> LbEndpoint {
@@ -84,14 +106,26 @@ fn lb_endpoint(endpoint: &Known, port: u16, publish_not_ready: bool) -> LbEndpoi
     }
 }
 
-fn metadata(endpoint: &Known, port: u16, mutual: bool, reads: &mut Reads<'_>) -> Option<core::Metadata> {
+fn metadata(
+    endpoint: &Known,
+    port: u16,
+    mutual: bool,
+    reads: &mut Reads<'_>,
+) -> Option<core::Metadata> {
     let pod = endpoint.workload.as_ref()?;
     let described = string_struct([("workload", pod.description(&reads.settings().cluster))]);
     let mut metadata = core::Metadata::default();
-    metadata.filter_metadata.insert("istio".to_owned(), described);
-    if mutual && pod.takes_mutual_tls() && inbound_mode(&pod.key.namespace, &pod.labels, port, reads) != Mode::Disable {
+    metadata
+        .filter_metadata
+        .insert("istio".to_owned(), described);
+    if mutual
+        && pod.takes_mutual_tls()
+        && inbound_mode(&pod.key.namespace, &pod.labels, port, reads) != Mode::Disable
+    {
         let mode = string_struct([("tlsMode", "istio".to_owned())]);
-        metadata.filter_metadata.insert("envoy.transport_socket_match".to_owned(), mode);
+        metadata
+            .filter_metadata
+            .insert("envoy.transport_socket_match".to_owned(), mode);
     }
     Some(metadata)
 }

@@ -26,7 +26,9 @@ pub(crate) fn listener(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) ->
     let route = Upstream::new(port, "", &service.host).cluster();
     Some(Listener {
         name: name.to_owned(),
-        api_listener: Some(ApiListener { api_listener: Some(any(&manager::for_grpc(&route))) }),
+        api_listener: Some(ApiListener {
+            api_listener: Some(any(&manager::for_grpc(&route))),
+        }),
         ..Default::default()
     })
 }
@@ -43,7 +45,11 @@ fn called(written: &str, class: &ProxyClass, reads: &Reads<'_>) -> Option<Namesp
 }
 
 /// The routes of `outbound|PORT||HOST`.
-pub(crate) fn route(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) -> Option<RouteConfiguration> {
+pub(crate) fn route(
+    name: &str,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> Option<RouteConfiguration> {
     let upstream = Upstream::parse(name)?;
     let mut made = route::of_one_service(name, &upstream, class, reads)?;
     for host in &mut made.virtual_hosts {
@@ -53,7 +59,7 @@ pub(crate) fn route(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) -> Op
             route.typed_per_filter_config.clear();
             if let Some(Action::Route(action)) = &mut route.action {
                 action.request_mirror_policies.clear();
-                action.max_grpc_timeout = None;
+                route::limit_grpc_calls(action);
                 if let Some(retry) = &mut action.retry_policy {
                     retry.retry_host_predicate.clear();
                     retry.host_selection_retry_max_attempts = 0;

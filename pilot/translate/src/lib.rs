@@ -40,7 +40,12 @@ fn outbound_names(kind: TypeUrl, class: &ProxyClass, reads: &mut Reads<'_>) -> V
 }
 
 /// The names of a kind for the inbound side of a proxy.
-fn inbound_names(kind: TypeUrl, class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<'_>) -> Vec<Arc<str>> {
+fn inbound_names(
+    kind: TypeUrl,
+    class: &ProxyClass,
+    inbound: &Inbound,
+    reads: &mut Reads<'_>,
+) -> Vec<Arc<str>> {
     match (class.role, kind) {
         (Role::Sidecar, TypeUrl::Cluster) => cluster::inbound_names(class, inbound, reads),
         (Role::Sidecar, TypeUrl::Listener) => vec![listener::VIRTUAL_INBOUND.into()],
@@ -49,14 +54,21 @@ fn inbound_names(kind: TypeUrl, class: &ProxyClass, inbound: &Inbound, reads: &m
 }
 
 /// One resource, or nothing where nothing stands behind the name.
-fn outbound_resource(kind: TypeUrl, name: &Arc<str>, class: &ProxyClass, reads: &mut Reads<'_>) -> Option<Resource> {
+fn outbound_resource(
+    kind: TypeUrl,
+    name: &Arc<str>,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> Option<Resource> {
     let body = match (class.role, kind) {
         (Role::Grpc, TypeUrl::Listener) => wire::encode(kind, &grpc::listener(name, class, reads)?),
         (Role::Grpc, TypeUrl::Route) => wire::encode(kind, &grpc::route(name, class, reads)?),
         (Role::Grpc, TypeUrl::Cluster) => wire::encode(kind, &grpc::cluster(name, class, reads)?),
         (_, TypeUrl::Cluster) => wire::encode(kind, &cluster::outbound(name, class, reads)?),
         (_, TypeUrl::Endpoints) => wire::encode(kind, &endpoint::assignment(name, class, reads)?),
-        (Role::Sidecar, TypeUrl::Listener) => wire::encode(kind, &listener::outbound(name, class, reads)?),
+        (Role::Sidecar, TypeUrl::Listener) => {
+            wire::encode(kind, &listener::outbound(name, class, reads)?)
+        }
         (_, TypeUrl::Route) => wire::encode(kind, &route::configuration(name, class, reads)?),
         (Role::Router, TypeUrl::Listener) | (_, TypeUrl::Secret) => return None,
     };
@@ -72,8 +84,12 @@ fn inbound_resource(
     reads: &mut Reads<'_>,
 ) -> Option<Resource> {
     let body = match (class.role, kind) {
-        (Role::Sidecar, TypeUrl::Cluster) => wire::encode(kind, &cluster::inbound(name, class, inbound, reads)?),
-        (Role::Sidecar, TypeUrl::Listener) => wire::encode(kind, &listener::inbound(class, inbound, reads)?),
+        (Role::Sidecar, TypeUrl::Cluster) => {
+            wire::encode(kind, &cluster::inbound(name, class, inbound, reads)?)
+        }
+        (Role::Sidecar, TypeUrl::Listener) => {
+            wire::encode(kind, &listener::inbound(class, inbound, reads)?)
+        }
         _ => return None,
     };
     Some(Resource::new(kind, Arc::clone(name), body))

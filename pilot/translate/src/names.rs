@@ -48,7 +48,10 @@ pub(crate) fn inbound(port: u16) -> String {
 
 /// Reads `inbound|PORT||`.
 pub(crate) fn parse_inbound(name: &str) -> Option<u16> {
-    name.strip_prefix("inbound|")?.strip_suffix("||")?.parse().ok()
+    name.strip_prefix("inbound|")?
+        .strip_suffix("||")?
+        .parse()
+        .ok()
 }
 
 /// The service and port of `HOST:PORT`, as xDS gRPC clients name their targets.
@@ -61,7 +64,12 @@ pub(crate) fn host_and_port(name: &str) -> Option<(&str, u16)> {
 /// far as a resolver with Kubernetes' search domains completes them.
 pub(crate) fn service_names(service: &NamespacedName, host: &str, viewer: &str) -> Vec<String> {
     let (name, namespace) = (&service.name, &service.namespace);
-    let mut all = vec![host.to_owned(), format!("{host}."), format!("{name}.{namespace}.svc"), format!("{name}.{namespace}")];
+    let mut all = vec![
+        host.to_owned(),
+        format!("{host}."),
+        format!("{name}.{namespace}.svc"),
+        format!("{name}.{namespace}"),
+    ];
     if &**namespace == viewer {
         all.push(name.to_string());
     }
@@ -76,8 +84,14 @@ mod tests {
     #[test]
     fn names_are_written_as_istio_writes_them_and_read_back() {
         let upstream = Upstream::new(50051, "", "k8s-combat-service.default.svc.cluster.local");
-        assert_eq!(upstream.cluster(), "outbound|50051||k8s-combat-service.default.svc.cluster.local");
-        assert_eq!(upstream.server_name(), "outbound_.50051_._.k8s-combat-service.default.svc.cluster.local");
+        assert_eq!(
+            upstream.cluster(),
+            "outbound|50051||k8s-combat-service.default.svc.cluster.local"
+        );
+        assert_eq!(
+            upstream.server_name(),
+            "outbound_.50051_._.k8s-combat-service.default.svc.cluster.local"
+        );
         assert_eq!(Upstream::parse(&upstream.cluster()).unwrap(), upstream);
         assert_eq!(inbound(50051), "inbound|50051||");
         assert_eq!(parse_inbound("inbound|50051||"), Some(50051));
@@ -85,7 +99,16 @@ mod tests {
 
     #[test]
     fn what_is_no_such_name_is_not_read() {
-        for name in ["", "outbound", "outbound|x||h", "outbound|0||h", "outbound|1|", "outbound|1||", "inbound|1||", "outbound|70000||h"] {
+        for name in [
+            "",
+            "outbound",
+            "outbound|x||h",
+            "outbound|0||h",
+            "outbound|1|",
+            "outbound|1||",
+            "inbound|1||",
+            "outbound|70000||h",
+        ] {
             assert_eq!(Upstream::parse(name), None, "{name}");
         }
         assert_eq!(parse_inbound("inbound|70000||"), None);

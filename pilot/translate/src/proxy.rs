@@ -55,7 +55,7 @@ pub struct ProxyClass {
 
 /// What translation sees of the workload behind a proxy, for the inbound side alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Inbound {
+pub(crate) struct Inbound {
     /// Labels of the workload.
     pub(crate) labels: Labels,
     /// Container port names to numbers.
@@ -130,7 +130,9 @@ impl Proxy {
             return Err(malformed());
         }
         let parts: Vec<&str> = node.id.split('~').collect();
-        let &[kind, ip, pod, dns_domain] = parts.as_slice() else { return Err(malformed()) };
+        let &[kind, ip, pod, dns_domain] = parts.as_slice() else {
+            return Err(malformed());
+        };
         let metadata = Metadata(node.metadata.as_ref());
         let role = match (kind, metadata.text("GENERATOR").as_deref()) {
             ("sidecar", Some("grpc")) => Role::Grpc,
@@ -139,10 +141,15 @@ impl Proxy {
             (other, _) => return Err(NodeError::UnknownType(other.chars().take(100).collect())),
         };
         let (pod, in_id) = pod.rsplit_once('.').ok_or_else(malformed)?;
-        let namespace = metadata.text("NAMESPACE").unwrap_or_else(|| in_id.to_owned());
+        let namespace = metadata
+            .text("NAMESPACE")
+            .unwrap_or_else(|| in_id.to_owned());
         let listed = metadata.text("INSTANCE_IPS").unwrap_or_default();
         let mut addresses: Vec<IpAddr> = Vec::new();
-        for address in std::iter::once(ip).chain(listed.split(',')).filter_map(|a| a.trim().parse().ok()) {
+        for address in std::iter::once(ip)
+            .chain(listed.split(','))
+            .filter_map(|a| a.trim().parse().ok())
+        {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -166,7 +173,9 @@ impl Proxy {
     /// The class of the proxy in a snapshot. It depends on the snapshot only where configuration
     /// selects calling workloads by their labels.
     pub fn class(&self, snapshot: &Snapshot) -> ProxyClass {
-        let labels = snapshot.pod(&self.pod).map_or(&self.labels, |pod| &pod.labels);
+        let labels = snapshot
+            .pod(&self.pod)
+            .map_or(&self.labels, |pod| &pod.labels);
         ProxyClass {
             role: self.role,
             namespace: Arc::clone(&self.pod.namespace),
@@ -174,15 +183,25 @@ impl Proxy {
             ipv6: self.addresses.iter().any(IpAddr::is_ipv6),
             interception: self.interception,
             extensions: self.extensions.clone(),
-            matched: snapshot.caller_selectors().filter(|s| selects(s, labels)).cloned().collect(),
+            matched: snapshot
+                .caller_selectors()
+                .filter(|s| selects(s, labels))
+                .cloned()
+                .collect(),
         }
     }
 
     /// The inbound side of the proxy in a snapshot.
     pub(crate) fn inbound(&self, snapshot: &Snapshot) -> Inbound {
         match snapshot.pod(&self.pod) {
-            Some(pod) => Inbound { labels: pod.labels.clone(), ports: pod.ports.clone() },
-            None => Inbound { labels: self.labels.clone(), ports: BTreeMap::new() },
+            Some(pod) => Inbound {
+                labels: pod.labels.clone(),
+                ports: pod.ports.clone(),
+            },
+            None => Inbound {
+                labels: self.labels.clone(),
+                ports: BTreeMap::new(),
+            },
         }
     }
 }
@@ -205,18 +224,22 @@ impl Metadata<'_> {
     fn list(&self, key: &str) -> BTreeSet<String> {
         match self.get(key) {
             Some(value::Kind::ListValue(list)) => list.values.iter().filter_map(as_text).collect(),
-            Some(value::Kind::StringValue(text)) => {
-                text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
-            }
+            Some(value::Kind::StringValue(text)) => text
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty())
+                .collect(),
             _ => BTreeSet::new(),
         }
     }
 
     fn map(&self, key: &str) -> BTreeMap<String, String> {
         match self.get(key) {
-            Some(value::Kind::StructValue(map)) => {
-                map.fields.iter().filter_map(|(k, v)| Some((k.clone(), as_text(v)?))).collect()
-            }
+            Some(value::Kind::StructValue(map)) => map
+                .fields
+                .iter()
+                .filter_map(|(k, v)| Some((k.clone(), as_text(v)?)))
+                .collect(),
             _ => BTreeMap::new(),
         }
     }

@@ -75,9 +75,15 @@ impl Translator {
         kind: TypeUrl,
         subscription: Subscription<'_>,
     ) -> Vec<Arc<Resource>> {
-        let outbound = Arc::new(Scope { class: proxy.class(snapshot), inbound: None });
+        let outbound = Arc::new(Scope {
+            class: proxy.class(snapshot),
+            inbound: None,
+        });
         let inbound = || {
-            Arc::new(Scope { class: proxy.class(snapshot), inbound: Some(proxy.inbound(snapshot)) })
+            Arc::new(Scope {
+                class: proxy.class(snapshot),
+                inbound: Some(proxy.inbound(snapshot)),
+            })
         };
         match subscription {
             Subscription::Wildcard => {
@@ -88,8 +94,10 @@ impl Translator {
                 all
             }
             Subscription::Names(names) => {
-                let (theirs, ours): (Vec<_>, Vec<_>) =
-                    names.iter().cloned().partition(|name| has_inbound(kind) && is_inbound(name));
+                let (theirs, ours): (Vec<_>, Vec<_>) = names
+                    .iter()
+                    .cloned()
+                    .partition(|name| has_inbound(kind) && is_inbound(name));
                 let mut found = self.named(snapshot, kind, &outbound, &ours);
                 if !theirs.is_empty() {
                     found.extend(self.named(snapshot, kind, &inbound(), &theirs));
@@ -164,10 +172,19 @@ impl Translator {
         resources
     }
 
-    fn named(&self, snapshot: &Snapshot, kind: TypeUrl, scope: &Arc<Scope>, names: &[Arc<str>]) -> Vec<Arc<Resource>> {
+    fn named(
+        &self,
+        snapshot: &Snapshot,
+        kind: TypeUrl,
+        scope: &Arc<Scope>,
+        names: &[Arc<str>],
+    ) -> Vec<Arc<Resource>> {
         let memo = self.memo(kind, scope);
         let mut memo = lock(&memo);
-        names.iter().filter_map(|name| self.one(snapshot, kind, scope, name, &mut memo)).collect()
+        names
+            .iter()
+            .filter_map(|name| self.one(snapshot, kind, scope, name, &mut memo))
+            .collect()
     }
 
     fn one(
@@ -192,13 +209,18 @@ impl Translator {
         let before = memo.results.remove(name).and_then(|(_, result)| result);
         // Other inputs may have led to the same result: then it stays the same one.
         let result = match (made, before) {
-            (Some(made), Some(before)) if made.version == before.version && made.body == before.body => Some(before),
+            (Some(made), Some(before))
+                if made.version == before.version && made.body == before.body =>
+            {
+                Some(before)
+            }
             (made, _) => made.map(Arc::new),
         };
         if memo.results.len() >= MAX_NAMES {
             memo.results.clear();
         }
-        memo.results.insert(Arc::clone(name), (reads.into_seen(), result.clone()));
+        memo.results
+            .insert(Arc::clone(name), (reads.into_seen(), result.clone()));
         result
     }
 }

@@ -25,7 +25,10 @@ fn map_fields(kind: TypeUrl) -> &'static [&'static [u32]] {
 /// Encodes a resource.
 pub(crate) fn encode(kind: TypeUrl, message: &impl Message) -> Bytes {
     let bytes = message.encode_to_vec();
-    map_fields(kind).iter().fold(bytes, |bytes, path| sorted_map(bytes, path)).into()
+    map_fields(kind)
+        .iter()
+        .fold(bytes, |bytes, path| sorted_map(bytes, path))
+        .into()
 }
 
 /// An encoded message with the entries of the map at a path of field numbers in order.
@@ -35,7 +38,10 @@ pub(crate) fn sorted_map(bytes: Vec<u8>, path: &[u32]) -> Vec<u8> {
 
 /// A message with its type.
 pub(crate) fn any<M: Message + Name>(message: &M) -> protobuf::Any {
-    protobuf::Any { type_url: M::type_url(), value: message.encode_to_vec() }
+    protobuf::Any {
+        type_url: M::type_url(),
+        value: message.encode_to_vec(),
+    }
 }
 
 pub(crate) fn u32_value(value: u32) -> Option<protobuf::UInt32Value> {
@@ -54,9 +60,18 @@ pub(crate) fn duration(of: Duration) -> Option<protobuf::Duration> {
     })
 }
 
-pub(crate) fn string_struct<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> protobuf::Struct {
-    let value = |text| protobuf::Value { kind: Some(protobuf::value::Kind::StringValue(text)) };
-    protobuf::Struct { fields: fields.into_iter().map(|(k, v)| (k.to_owned(), value(v))).collect() }
+pub(crate) fn string_struct<'a>(
+    fields: impl IntoIterator<Item = (&'a str, String)>,
+) -> protobuf::Struct {
+    let value = |text| protobuf::Value {
+        kind: Some(protobuf::value::Kind::StringValue(text)),
+    };
+    protobuf::Struct {
+        fields: fields
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), value(v)))
+            .collect(),
+    }
 }
 
 pub(crate) fn socket_address(address: &str, port: u16) -> core::SocketAddress {
@@ -68,7 +83,11 @@ pub(crate) fn socket_address(address: &str, port: u16) -> core::SocketAddress {
 }
 
 pub(crate) fn address(address: &str, port: u16) -> Option<core::Address> {
-    Some(core::Address { address: Some(core::address::Address::SocketAddress(socket_address(address, port))) })
+    Some(core::Address {
+        address: Some(core::address::Address::SocketAddress(socket_address(
+            address, port,
+        ))),
+    })
 }
 
 /// The control plane itself, over the stream that is already there.
@@ -77,7 +96,9 @@ pub(crate) fn ads() -> Option<core::ConfigSource> {
         // Zero waits for ever: a listener without its routes must not come up and answer 404.
         initial_fetch_timeout: duration(Duration::ZERO),
         resource_api_version: core::ApiVersion::V3.into(),
-        config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(core::AggregatedConfigSource {})),
+        config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(
+            core::AggregatedConfigSource {},
+        )),
         ..Default::default()
     })
 }

@@ -77,7 +77,13 @@ const POLICY: &[&str] = &[
     "retryBudget",
 ];
 
-const DESTINATION_RULE: &[&str] = &["host", "exportTo", "workloadSelector", "subsets.name", "subsets.labels"];
+const DESTINATION_RULE: &[&str] = &[
+    "host",
+    "exportTo",
+    "workloadSelector",
+    "subsets.name",
+    "subsets.labels",
+];
 
 pub(super) fn virtual_service(spec: &VirtualServiceSpec, object: &str) -> Vec<Problem> {
     report(spec, object, |path| within(path, VIRTUAL_SERVICE))
@@ -85,24 +91,36 @@ pub(super) fn virtual_service(spec: &VirtualServiceSpec, object: &str) -> Vec<Pr
 
 pub(super) fn destination_rule(spec: &DestinationRuleSpec, object: &str) -> Vec<Problem> {
     report(spec, object, |path| {
-        let policy = path.strip_prefix("trafficPolicy.").or_else(|| path.strip_prefix("subsets.trafficPolicy."));
+        let policy = path
+            .strip_prefix("trafficPolicy.")
+            .or_else(|| path.strip_prefix("subsets.trafficPolicy."));
         match policy {
-            Some(policy) => within(policy.strip_prefix("portLevelSettings.").unwrap_or(policy), POLICY),
+            Some(policy) => within(
+                policy.strip_prefix("portLevelSettings.").unwrap_or(policy),
+                POLICY,
+            ),
             None => within(path, DESTINATION_RULE),
         }
     })
 }
 
 fn within(path: &str, honoured: &[&str]) -> bool {
-    honoured.iter().any(|h| path.strip_prefix(h).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    honoured.iter().any(|h| {
+        path.strip_prefix(h)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
 }
 
 fn report(spec: &impl Serialize, object: &str, honoured: impl Fn(&str) -> bool) -> Vec<Problem> {
-    let Ok(value) = serde_json::to_value(spec) else { return Vec::new() };
+    let Ok(value) = serde_json::to_value(spec) else {
+        return Vec::new();
+    };
     let mut problems = Vec::new();
     walk(&value, "", "spec", &honoured, &mut |field| {
         problems.push(
-            Problem::warning("", "is not honoured by this version; it has no effect").about(object).at_field(field),
+            Problem::warning("", "is not honoured by this version; it has no effect")
+                .about(object)
+                .at_field(field),
         );
     });
     problems
@@ -121,14 +139,24 @@ fn is_unset(value: &Value) -> bool {
 }
 
 /// `path` is without indexes, for looking up; `shown` is with them, for people.
-fn walk(value: &Value, path: &str, shown: &str, honoured: &impl Fn(&str) -> bool, report: &mut impl FnMut(&str)) {
+fn walk(
+    value: &Value,
+    path: &str,
+    shown: &str,
+    honoured: &impl Fn(&str) -> bool,
+    report: &mut impl FnMut(&str),
+) {
     if is_unset(value) || (!path.is_empty() && honoured(path)) {
         return;
     }
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                let deeper = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let deeper = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 walk(field, &deeper, &format!("{shown}.{name}"), honoured, report);
             }
         }

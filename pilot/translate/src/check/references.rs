@@ -5,7 +5,9 @@ use resources::problem::Problem;
 
 use crate::model::config::{DestinationRule, VirtualService};
 use crate::model::host;
-use crate::route::{header_is_changeable, header_is_name, header_is_value, is_for_mesh, regex_is_taken};
+use crate::route::{
+    header_is_changeable, header_is_name, header_is_value, is_for_mesh, regex_is_taken,
+};
 use crate::snapshot::Snapshot;
 
 struct Checker<'a> {
@@ -17,12 +19,17 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn say(&mut self, field: String, message: String) {
-        self.problems.push(Problem::warning("", message).about(self.object).at_field(field));
+        self.problems.push(
+            Problem::warning("", message)
+                .about(self.object)
+                .at_field(field),
+        );
     }
 
     fn destination(&mut self, to: &Destination, field: &str) {
         let full = host::resolve(&to.host, self.namespace, &self.snapshot.settings().domain);
-        let service = host::service_of(&full, &self.snapshot.settings().domain).and_then(|k| self.snapshot.service(&k));
+        let service = host::service_of(&full, &self.snapshot.settings().domain)
+            .and_then(|k| self.snapshot.service(&k));
         let Some(service) = service else {
             self.say(
                 format!("{field}.host"),
@@ -35,7 +42,10 @@ impl Checker<'_> {
         {
             self.say(
                 format!("{field}.port.number"),
-                format!("{full} has no port {}; requests that are sent there answer 503", port.number),
+                format!(
+                    "{full} has no port {}; requests that are sent there answer 503",
+                    port.number
+                ),
             );
         }
         if !to.subset.is_empty() && !has_subset(self.snapshot, &full, &to.subset) {
@@ -53,56 +63,110 @@ impl Checker<'_> {
         if let Some(name) = name
             && !header_is_name(name)
         {
-            self.say(field.to_owned(), format!("{name:?} is no header name; the match is left out"));
+            self.say(
+                field.to_owned(),
+                format!("{name:?} is no header name; the match is left out"),
+            );
         }
-        if let Some(regex) = on.regex.as_ref().filter(|r| !r.is_empty() && !regex_is_taken(r)) {
-            self.say(format!("{field}.regex"), format!("{regex:?} is no regular expression of RE2; the match is left out"));
+        if let Some(regex) = on
+            .regex
+            .as_ref()
+            .filter(|r| !r.is_empty() && !regex_is_taken(r))
+        {
+            self.say(
+                format!("{field}.regex"),
+                format!("{regex:?} is no regular expression of RE2; the match is left out"),
+            );
         }
     }
 
     fn conditions(&mut self, on: &HttpMatchRequest, field: &str) {
-        let fixed = [("uri", &on.uri), ("scheme", &on.scheme), ("method", &on.method), ("authority", &on.authority)];
+        let fixed = [
+            ("uri", &on.uri),
+            ("scheme", &on.scheme),
+            ("method", &on.method),
+            ("authority", &on.authority),
+        ];
         for (name, condition) in fixed {
             if let Some(condition) = condition {
                 self.condition(None, condition, &format!("{field}.{name}"));
             }
         }
-        for (kind, map, is_header) in
-            [("headers", &on.headers, true), ("withoutHeaders", &on.without_headers, true), ("queryParams", &on.query_params, false)]
-        {
+        for (kind, map, is_header) in [
+            ("headers", &on.headers, true),
+            ("withoutHeaders", &on.without_headers, true),
+            ("queryParams", &on.query_params, false),
+        ] {
             for (name, condition) in map {
-                self.condition(is_header.then_some(name), condition, &format!("{field}.{kind}[{name}]"));
+                self.condition(
+                    is_header.then_some(name),
+                    condition,
+                    &format!("{field}.{kind}[{name}]"),
+                );
             }
         }
     }
 
     fn headers(&mut self, http: &HttpRoute, field: &str) {
-        let all = http.headers.iter().map(|h| (h, format!("{field}.headers"))).chain(
-            http.route.iter().enumerate().filter_map(|(n, d)| Some((d.headers.as_ref()?, format!("{field}.route[{n}].headers")))),
-        );
+        let all = http
+            .headers
+            .iter()
+            .map(|h| (h, format!("{field}.headers")))
+            .chain(http.route.iter().enumerate().filter_map(|(n, d)| {
+                Some((d.headers.as_ref()?, format!("{field}.route[{n}].headers")))
+            }));
         for (headers, field) in all {
-            for (way, operations) in [("request", &headers.request), ("response", &headers.response)] {
-                let Some(operations) = operations else { continue };
+            for (way, operations) in [
+                ("request", &headers.request),
+                ("response", &headers.response),
+            ] {
+                let Some(operations) = operations else {
+                    continue;
+                };
                 for (verb, map) in [("set", &operations.set), ("add", &operations.add)] {
                     for (name, value) in map {
-                        let rewrites = way == "request" && verb == "set" && (name.eq_ignore_ascii_case("host") || name == ":authority");
+                        let rewrites = way == "request"
+                            && verb == "set"
+                            && (name.eq_ignore_ascii_case("host") || name == ":authority");
                         if !(rewrites || header_is_changeable(name)) || !header_is_value(value) {
-                            self.say(format!("{field}.{way}.{verb}[{name}]"), "is no header that can be set; it is left out".to_owned());
+                            self.say(
+                                format!("{field}.{way}.{verb}[{name}]"),
+                                "is no header that can be set; it is left out".to_owned(),
+                            );
                         }
                     }
                 }
-                for name in operations.remove.iter().filter(|n| !header_is_changeable(n)) {
-                    self.say(format!("{field}.{way}.remove"), format!("{name:?} cannot be removed; it is left out"));
+                for name in operations
+                    .remove
+                    .iter()
+                    .filter(|n| !header_is_changeable(n))
+                {
+                    self.say(
+                        format!("{field}.{way}.remove"),
+                        format!("{name:?} cannot be removed; it is left out"),
+                    );
                 }
             }
         }
     }
 }
 
-pub(super) fn virtual_service(config: &VirtualService, object: &str, snapshot: &Snapshot) -> Vec<Problem> {
-    let mut checker = Checker { object, namespace: &config.key.namespace, snapshot, problems: Vec::new() };
+pub(super) fn virtual_service(
+    config: &VirtualService,
+    object: &str,
+    snapshot: &Snapshot,
+) -> Vec<Problem> {
+    let mut checker = Checker {
+        object,
+        namespace: &config.key.namespace,
+        snapshot,
+        problems: Vec::new(),
+    };
     if !is_for_mesh(&config.spec) {
-        checker.say("spec.gateways".to_owned(), "names gateways alone, and gateways are not served by this version".to_owned());
+        checker.say(
+            "spec.gateways".to_owned(),
+            "names gateways alone, and gateways are not served by this version".to_owned(),
+        );
         return checker.problems;
     }
     for (r, http) in config.spec.http.iter().enumerate() {
@@ -117,14 +181,24 @@ pub(super) fn virtual_service(config: &VirtualService, object: &str, snapshot: &
             checker.destination(to, &format!("{field}.mirror"));
         }
         for (n, mirror) in http.mirrors.iter().enumerate() {
-            checker.destination(&mirror.destination, &format!("{field}.mirrors[{n}].destination"));
+            checker.destination(
+                &mirror.destination,
+                &format!("{field}.mirrors[{n}].destination"),
+            );
         }
         checker.headers(http, &field);
     }
     for (h, host) in config.hosts.iter().enumerate() {
         let domain = &snapshot.settings().domain;
-        if !host.contains('*') && host::service_of(host, domain).and_then(|k| snapshot.service(&k)).is_none() {
-            checker.say(format!("spec.hosts[{h}]"), format!("there is no service {host}; the routes have no effect until there is"));
+        if !host.contains('*')
+            && host::service_of(host, domain)
+                .and_then(|k| snapshot.service(&k))
+                .is_none()
+        {
+            checker.say(
+                format!("spec.hosts[{h}]"),
+                format!("there is no service {host}; the routes have no effect until there is"),
+            );
         }
     }
     checker.problems
@@ -138,16 +212,28 @@ fn has_subset(snapshot: &Snapshot, host: &str, subset: &str) -> bool {
         .any(|rule| rule.spec.subsets.iter().any(|s| s.name == subset))
 }
 
-pub(super) fn destination_rule(config: &DestinationRule, object: &str, snapshot: &Snapshot) -> Vec<Problem> {
+pub(super) fn destination_rule(
+    config: &DestinationRule,
+    object: &str,
+    snapshot: &Snapshot,
+) -> Vec<Problem> {
     let domain = &snapshot.settings().domain;
-    let unknown = |host: &&String| !host.contains('*') && host::service_of(host, domain).and_then(|k| snapshot.service(&k)).is_none();
+    let unknown = |host: &&String| {
+        !host.contains('*')
+            && host::service_of(host, domain)
+                .and_then(|k| snapshot.service(&k))
+                .is_none()
+    };
     config
         .hosts
         .iter()
         .filter(unknown)
         .map(|host| {
-            let message = format!("there is no service {host}; the rule has no effect until there is");
-            Problem::warning("", message).about(object).at_field("spec.host")
+            let message =
+                format!("there is no service {host}; the rule has no effect until there is");
+            Problem::warning("", message)
+                .about(object)
+                .at_field("spec.host")
         })
         .collect()
 }

@@ -21,11 +21,20 @@ use crate::wire::{address, duration};
 
 /// The services' ports that lead to a workload, by the workload's own port. Where several services
 /// lead to one port, the oldest says which protocol it speaks.
-pub(crate) fn targets<'a>(class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<'a>) -> BTreeMap<u16, (&'a Arc<Service>, &'a Port)> {
+pub(crate) fn targets<'a>(
+    class: &ProxyClass,
+    inbound: &Inbound,
+    reads: &mut Reads<'a>,
+) -> BTreeMap<u16, (&'a Arc<Service>, &'a Port)> {
     let mut found: BTreeMap<u16, (&Arc<Service>, &Port)> = BTreeMap::new();
-    let Some(services) = reads.services_of(&class.namespace) else { return found };
+    let Some(services) = reads.services_of(&class.namespace) else {
+        return found;
+    };
     for service in services.values() {
-        if service.resolution == Resolution::Alias || service.selector.is_empty() || !selects(&service.selector, &inbound.labels) {
+        if service.resolution == Resolution::Alias
+            || service.selector.is_empty()
+            || !selects(&service.selector, &inbound.labels)
+        {
             continue;
         }
         for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
@@ -34,7 +43,8 @@ pub(crate) fn targets<'a>(class: &ProxyClass, inbound: &Inbound, reads: &mut Rea
                 Target::Name(name) => inbound.ports.get(name).copied(),
             };
             let Some(target) = target else { continue };
-            let older = |other: &Service| (service.created, &service.key) < (other.created, &other.key);
+            let older =
+                |other: &Service| (service.created, &service.key) < (other.created, &other.key);
             if found.get(&target).is_none_or(|(other, _)| older(other)) {
                 found.insert(target, (service, port));
             }
@@ -44,11 +54,19 @@ pub(crate) fn targets<'a>(class: &ProxyClass, inbound: &Inbound, reads: &mut Rea
 }
 
 pub(crate) fn names(class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<'_>) -> Vec<Arc<str>> {
-    targets(class, inbound, reads).into_keys().map(|port| names::inbound(port).into()).collect()
+    targets(class, inbound, reads)
+        .into_keys()
+        .map(|port| names::inbound(port).into())
+        .collect()
 }
 
 /// The cluster through which the proxy reaches its own workload on a port.
-pub(crate) fn cluster(name: &str, class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<'_>) -> Option<Cluster> {
+pub(crate) fn cluster(
+    name: &str,
+    class: &ProxyClass,
+    inbound: &Inbound,
+    reads: &mut Reads<'_>,
+) -> Option<Cluster> {
     let target = names::parse_inbound(name)?;
     let (service, port) = targets(class, inbound, reads).remove(&target)?;
     let mut made = match reads.mesh().inbound_traffic_policy.mode {
@@ -57,7 +75,10 @@ pub(crate) fn cluster(name: &str, class: &ProxyClass, inbound: &Inbound, reads: 
             cleanup_interval: duration(NEVER),
             ..original_destination(name, reads)
         },
-        InboundMode::Localhost => Cluster { load_assignment: Some(localhost(name, class, target)), ..base(name, cluster::DiscoveryType::Static, reads) },
+        InboundMode::Localhost => Cluster {
+            load_assignment: Some(localhost(name, class, target)),
+            ..base(name, cluster::DiscoveryType::Static, reads)
+        },
     };
     let rule = Rule::of(service, class, reads);
     let mut blocks = rule.policy("", port.number);
@@ -68,9 +89,17 @@ pub(crate) fn cluster(name: &str, class: &ProxyClass, inbound: &Inbound, reads: 
     blocks.retry_budget = None;
     policy::apply(&blocks, service, &mut made);
     made.common_lb_config = None;
-    let version = if port.protocol.is_http2() { Some(Upstreams::Http2) } else { (port.protocol == Protocol::Auto).then_some(Upstreams::AsDownstream) };
+    let version = if port.protocol.is_http2() {
+        Some(Upstreams::Http2)
+    } else {
+        (port.protocol == Protocol::Auto).then_some(Upstreams::AsDownstream)
+    };
     if let Some(version) = version {
-        made.typed_extension_protocol_options = options_with(version, policy::http_options(&blocks), policy::http2_options(&blocks));
+        made.typed_extension_protocol_options = options_with(
+            version,
+            policy::http_options(&blocks),
+            policy::http2_options(&blocks),
+        );
     }
     Some(made)
 }
@@ -78,12 +107,18 @@ pub(crate) fn cluster(name: &str, class: &ProxyClass, inbound: &Inbound, reads: 
 fn localhost(name: &str, class: &ProxyClass, port: u16) -> ClusterLoadAssignment {
     let loopback = if class.ipv4 { "127.0.0.1" } else { "::1" };
     let endpoint = LbEndpoint {
-        host_identifier: Some(HostIdentifier::Endpoint(Endpoint { address: address(loopback, port), ..Default::default() })),
+        host_identifier: Some(HostIdentifier::Endpoint(Endpoint {
+            address: address(loopback, port),
+            ..Default::default()
+        })),
         ..Default::default()
     };
     ClusterLoadAssignment {
         cluster_name: name.to_owned(),
-        endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![endpoint], ..Default::default() }],
+        endpoints: vec![LocalityLbEndpoints {
+            lb_endpoints: vec![endpoint],
+            ..Default::default()
+        }],
         ..Default::default()
     }
 }

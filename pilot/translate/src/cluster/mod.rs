@@ -8,9 +8,13 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster, circuit_breakers::Thresholds, cluster};
+use envoy_types::pb::envoy::config::cluster::v3::{
+    CircuitBreakers, Cluster, circuit_breakers::Thresholds, cluster,
+};
 use envoy_types::pb::envoy::config::core::v3 as core;
-use envoy_types::pb::envoy::extensions::upstreams::http::v3::{HttpProtocolOptions, http_protocol_options as http};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
+    HttpProtocolOptions, http_protocol_options as http,
+};
 
 pub(crate) use inbound::{cluster as inbound, names as inbound_names, targets};
 pub(crate) use outbound::{for_grpc, visible};
@@ -47,9 +51,10 @@ pub(crate) fn outbound(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) ->
             circuit_breakers: unlimited(),
             ..original_destination(name, reads)
         }),
-        names::INBOUND_PASSTHROUGH => {
-            Some(Cluster { upstream_bind_config: bind_loopback(class), ..original_destination(name, reads) })
-        }
+        names::INBOUND_PASSTHROUGH => Some(Cluster {
+            upstream_bind_config: bind_loopback(class),
+            ..original_destination(name, reads)
+        }),
         _ => outbound::cluster(&names::Upstream::parse(name)?, class, reads),
     }
 }
@@ -87,7 +92,10 @@ fn bind_loopback(class: &ProxyClass) -> Option<core::BindConfig> {
     Some(core::BindConfig {
         source_address: Some(source(main)),
         extra_source_addresses: other
-            .map(|address| core::ExtraSourceAddress { address: Some(source(address)), ..Default::default() })
+            .map(|address| core::ExtraSourceAddress {
+                address: Some(source(address)),
+                ..Default::default()
+            })
             .into_iter()
             .collect(),
         ..Default::default()
@@ -107,7 +115,10 @@ fn thresholds() -> Thresholds {
 }
 
 fn unlimited() -> Option<CircuitBreakers> {
-    Some(CircuitBreakers { thresholds: vec![thresholds()], ..Default::default() })
+    Some(CircuitBreakers {
+        thresholds: vec![thresholds()],
+        ..Default::default()
+    })
 }
 
 /// The HTTP version spoken to an upstream.
@@ -119,7 +130,9 @@ enum Upstreams {
     AsDownstream,
 }
 
-fn http_options(version: Upstreams) -> std::collections::HashMap<String, envoy_types::pb::google::protobuf::Any> {
+fn http_options(
+    version: Upstreams,
+) -> std::collections::HashMap<String, envoy_types::pb::google::protobuf::Any> {
     options(version, None)
 }
 
@@ -136,14 +149,20 @@ fn options_with(
     http2: core::Http2ProtocolOptions,
 ) -> std::collections::HashMap<String, envoy_types::pb::google::protobuf::Any> {
     let protocol = match version {
-        Upstreams::Http2 => http::UpstreamProtocolOptions::ExplicitHttpConfig(http::ExplicitHttpConfig {
-            protocol_config: Some(http::explicit_http_config::ProtocolConfig::Http2ProtocolOptions(http2)),
-        }),
-        Upstreams::AsDownstream => http::UpstreamProtocolOptions::UseDownstreamProtocolConfig(http::UseDownstreamHttpConfig {
-            http_protocol_options: Some(core::Http1ProtocolOptions::default()),
-            http2_protocol_options: Some(http2),
-            ..Default::default()
-        }),
+        Upstreams::Http2 => {
+            http::UpstreamProtocolOptions::ExplicitHttpConfig(http::ExplicitHttpConfig {
+                protocol_config: Some(
+                    http::explicit_http_config::ProtocolConfig::Http2ProtocolOptions(http2),
+                ),
+            })
+        }
+        Upstreams::AsDownstream => http::UpstreamProtocolOptions::UseDownstreamProtocolConfig(
+            http::UseDownstreamHttpConfig {
+                http_protocol_options: Some(core::Http1ProtocolOptions::default()),
+                http2_protocol_options: Some(http2),
+                ..Default::default()
+            },
+        ),
     };
     let options = HttpProtocolOptions {
         common_http_protocol_options: common,

@@ -8,8 +8,8 @@ use envoy_types::pb::envoy::config::cluster::v3::{Cluster, UpstreamConnectionOpt
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::r#type::v3::Percent;
 use resources::istio::destination_rule::{
-    ClientTlsSettings, ConnectionPoolSettings, ConsistentHashLb, H2UpgradePolicy, HttpSettings, LoadBalancerSettings, OutlierDetection,
-    RetryBudget, SimpleLb, Subset, TrafficPolicy,
+    ClientTlsSettings, ConnectionPoolSettings, ConsistentHashLb, H2UpgradePolicy, HttpSettings,
+    LoadBalancerSettings, OutlierDetection, RetryBudget, SimpleLb, Subset, TrafficPolicy,
 };
 
 use crate::model::config::{DestinationRule, exported};
@@ -46,11 +46,23 @@ impl<'a> Rule<'a> {
             .into_iter()
             .filter(|rule| {
                 let defaults = &mesh.default_destination_rule_export_to;
-                exported(&rule.spec.export_to, defaults, &rule.key.namespace, &class.namespace) && selected(rule, class)
+                exported(
+                    &rule.spec.export_to,
+                    defaults,
+                    &rule.key.namespace,
+                    &class.namespace,
+                ) && selected(rule, class)
             })
             .collect();
-        let places: [&str; 3] = [&class.namespace, &service.key.namespace, &mesh.root_namespace];
-        let Some(place) = places.into_iter().find(|p| seen.iter().any(|rule| &*rule.key.namespace == *p)) else {
+        let places: [&str; 3] = [
+            &class.namespace,
+            &service.key.namespace,
+            &mesh.root_namespace,
+        ];
+        let Some(place) = places
+            .into_iter()
+            .find(|p| seen.iter().any(|rule| &*rule.key.namespace == *p))
+        else {
             return Self::default();
         };
         let mut rule = Self::default();
@@ -78,11 +90,18 @@ impl<'a> Rule<'a> {
     /// The policy for a port of a subset (or of the whole service, for the empty name): a subset's
     /// block replaces the rule's; settings for the port replace all blocks at once.
     pub(crate) fn policy(&self, subset: &str, port: u16) -> Blocks<'a> {
-        let subset = if subset.is_empty() { None } else { self.subset(subset).and_then(|s| s.traffic_policy.as_ref()) };
+        let subset = if subset.is_empty() {
+            None
+        } else {
+            self.subset(subset).and_then(|s| s.traffic_policy.as_ref())
+        };
         let mut blocks = Blocks::default();
         for policy in [self.policy, subset].into_iter().flatten() {
             blocks.overlay(policy);
-            let for_port = policy.port_level_settings.iter().find(|p| p.port.is_some_and(|s| s.number == port));
+            let for_port = policy
+                .port_level_settings
+                .iter()
+                .find(|p| p.port.is_some_and(|s| s.number == port));
             if let Some(for_port) = for_port {
                 blocks = Blocks::default();
                 blocks.overlay(for_port);
@@ -95,7 +114,9 @@ impl<'a> Rule<'a> {
 fn selected(rule: &DestinationRule, class: &ProxyClass) -> bool {
     match &rule.spec.workload_selector {
         None => true,
-        Some(selector) => rule.key.namespace == class.namespace && class.is_selected(&selector.match_labels),
+        Some(selector) => {
+            rule.key.namespace == class.namespace && class.is_selected(&selector.match_labels)
+        }
     }
 }
 
@@ -137,9 +158,16 @@ pub(super) fn http_options(blocks: &Blocks<'_>) -> Option<core::HttpProtocolOpti
     let http = blocks.http();
     let tcp = blocks.pool.and_then(|p| p.tcp.as_ref());
     let options = core::HttpProtocolOptions {
-        idle_timeout: http.and_then(|h| h.idle_timeout).and_then(|d| duration(d.0)),
-        max_connection_duration: tcp.and_then(|t| t.max_connection_duration).and_then(|d| duration(d.0)),
-        max_requests_per_connection: http.and_then(|h| h.max_requests_per_connection).filter(|n| *n > 0).and_then(u32_value),
+        idle_timeout: http
+            .and_then(|h| h.idle_timeout)
+            .and_then(|d| duration(d.0)),
+        max_connection_duration: tcp
+            .and_then(|t| t.max_connection_duration)
+            .and_then(|d| duration(d.0)),
+        max_requests_per_connection: http
+            .and_then(|h| h.max_requests_per_connection)
+            .filter(|n| *n > 0)
+            .and_then(u32_value),
         ..Default::default()
     };
     (options != core::HttpProtocolOptions::default()).then_some(options)
@@ -148,11 +176,19 @@ pub(super) fn http_options(blocks: &Blocks<'_>) -> Option<core::HttpProtocolOpti
 pub(super) fn http2_options(blocks: &Blocks<'_>) -> core::Http2ProtocolOptions {
     let http = blocks.http();
     core::Http2ProtocolOptions {
-        max_concurrent_streams: http.and_then(|h| h.max_concurrent_streams).filter(|n| *n > 0).and_then(u32_value),
-        connection_keepalive: http.and_then(|h| h.http2_keep_alive.as_ref()).map(|k| core::KeepaliveSettings {
-            interval: k.interval.and_then(|d| duration(d.0)),
-            timeout: duration(k.timeout.map_or(std::time::Duration::from_secs(20), |d| d.0)),
-            ..Default::default()
+        max_concurrent_streams: http
+            .and_then(|h| h.max_concurrent_streams)
+            .filter(|n| *n > 0)
+            .and_then(u32_value),
+        connection_keepalive: http.and_then(|h| h.http2_keep_alive.as_ref()).map(|k| {
+            core::KeepaliveSettings {
+                interval: k.interval.and_then(|d| duration(d.0)),
+                timeout: duration(
+                    k.timeout
+                        .map_or(std::time::Duration::from_secs(20), |d| d.0),
+                ),
+                ..Default::default()
+            }
         }),
         ..Default::default()
     }
@@ -181,17 +217,28 @@ fn panic_threshold(cluster: &mut Cluster, value: f64) {
 fn pool(blocks: &Blocks<'_>, cluster: &mut Cluster) {
     let mut limits = super::thresholds();
     if let Some(http) = blocks.http() {
-        limits.max_pending_requests = u32_value(http.http1_max_pending_requests.filter(|n| *n > 0).unwrap_or(u32::MAX));
-        limits.max_requests = u32_value(http.http2_max_requests.filter(|n| *n > 0).unwrap_or(u32::MAX));
+        limits.max_pending_requests = u32_value(
+            http.http1_max_pending_requests
+                .filter(|n| *n > 0)
+                .unwrap_or(u32::MAX),
+        );
+        limits.max_requests = u32_value(
+            http.http2_max_requests
+                .filter(|n| *n > 0)
+                .unwrap_or(u32::MAX),
+        );
         limits.max_retries = u32_value(http.max_retries.filter(|n| *n > 0).unwrap_or(u32::MAX));
     }
     if let Some(tcp) = blocks.pool.and_then(|p| p.tcp.as_ref()) {
-        limits.max_connections = u32_value(tcp.max_connections.filter(|n| *n > 0).unwrap_or(u32::MAX));
+        limits.max_connections =
+            u32_value(tcp.max_connections.filter(|n| *n > 0).unwrap_or(u32::MAX));
         if let Some(timeout) = tcp.connect_timeout {
             cluster.connect_timeout = duration(timeout.0);
         }
         if let Some(keepalive) = &tcp.tcp_keepalive {
-            let seconds = |d: resources::istio::duration::GoDuration| u32_value(u32::try_from(d.0.as_secs()).unwrap_or(u32::MAX));
+            let seconds = |d: resources::istio::duration::GoDuration| {
+                u32_value(u32::try_from(d.0.as_secs()).unwrap_or(u32::MAX))
+            };
             cluster.upstream_connection_options = Some(UpstreamConnectionOptions {
                 tcp_keepalive: Some(core::TcpKeepalive {
                     keepalive_probes: keepalive.probes.and_then(u32_value),
@@ -205,17 +252,25 @@ fn pool(blocks: &Blocks<'_>, cluster: &mut Cluster) {
     if let Some(budget) = blocks.retry_budget {
         limits.max_retries = None;
         limits.retry_budget = Some(envoy::circuit_breakers::thresholds::RetryBudget {
-            budget_percent: Some(Percent { value: budget.percent.unwrap_or(20.0) }),
+            budget_percent: Some(Percent {
+                value: budget.percent.unwrap_or(20.0),
+            }),
             min_retry_concurrency: u32_value(budget.min_retry_concurrency.unwrap_or(3)),
             budget_interval: budget.budget_interval.and_then(|d| duration(d.0)),
         });
     }
-    cluster.circuit_breakers = Some(envoy::CircuitBreakers { thresholds: vec![limits], ..Default::default() });
+    cluster.circuit_breakers = Some(envoy::CircuitBreakers {
+        thresholds: vec![limits],
+        ..Default::default()
+    });
 }
 
 fn outlier_detection(outlier: &OutlierDetection) -> envoy::OutlierDetection {
-    let gateway = outlier.consecutive_gateway_errors.or(outlier.consecutive_errors);
-    let enforced = |errors: Option<u32>| errors.and_then(|n| u32_value(if n > 0 { 100 } else { 0 }));
+    let gateway = outlier
+        .consecutive_gateway_errors
+        .or(outlier.consecutive_errors);
+    let enforced =
+        |errors: Option<u32>| errors.and_then(|n| u32_value(if n > 0 { 100 } else { 0 }));
     envoy::OutlierDetection {
         consecutive_5xx: outlier.consecutive_5xx_errors.and_then(u32_value),
         enforcing_consecutive_5xx: enforced(outlier.consecutive_5xx_errors),
@@ -225,9 +280,15 @@ fn outlier_detection(outlier: &OutlierDetection) -> envoy::OutlierDetection {
         base_ejection_time: outlier.base_ejection_time.and_then(|d| duration(d.0)),
         max_ejection_percent: outlier.max_ejection_percent.and_then(u32_value),
         enforcing_success_rate: u32_value(0),
-        split_external_local_origin_errors: outlier.split_external_local_origin_errors.unwrap_or_default(),
-        consecutive_local_origin_failure: outlier.consecutive_local_origin_failures.and_then(u32_value),
-        enforcing_consecutive_local_origin_failure: outlier.consecutive_local_origin_failures.and_then(|_| u32_value(100)),
+        split_external_local_origin_errors: outlier
+            .split_external_local_origin_errors
+            .unwrap_or_default(),
+        consecutive_local_origin_failure: outlier
+            .consecutive_local_origin_failures
+            .and_then(u32_value),
+        enforcing_consecutive_local_origin_failure: outlier
+            .consecutive_local_origin_failures
+            .and_then(|_| u32_value(100)),
         enforcing_local_origin_success_rate: u32_value(0),
         ..Default::default()
     }
@@ -239,29 +300,43 @@ fn load_balancer(settings: Option<&LoadBalancerSettings>, cluster: &mut Cluster)
     if let Some(hash) = &settings.consistent_hash {
         if let Some(maglev) = &hash.maglev {
             cluster.lb_policy = cluster::LbPolicy::Maglev.into();
-            let table_size = (maglev.table_size > 0).then_some(maglev.table_size).and_then(u64_value);
-            cluster.lb_config = Some(cluster::LbConfig::MaglevLbConfig(cluster::MaglevLbConfig { table_size }));
+            let table_size = (maglev.table_size > 0)
+                .then_some(maglev.table_size)
+                .and_then(u64_value);
+            cluster.lb_config = Some(cluster::LbConfig::MaglevLbConfig(cluster::MaglevLbConfig {
+                table_size,
+            }));
         } else {
             cluster.lb_policy = cluster::LbPolicy::RingHash.into();
-            let asked = hash.ring_hash.map(|r| r.minimum_ring_size).or(hash.minimum_ring_size);
+            let asked = hash
+                .ring_hash
+                .map(|r| r.minimum_ring_size)
+                .or(hash.minimum_ring_size);
             let size = asked.filter(|n| *n > 0).unwrap_or(1024);
-            cluster.lb_config = Some(cluster::LbConfig::RingHashLbConfig(cluster::RingHashLbConfig {
-                minimum_ring_size: u64_value(size),
-                ..Default::default()
-            }));
+            cluster.lb_config = Some(cluster::LbConfig::RingHashLbConfig(
+                cluster::RingHashLbConfig {
+                    minimum_ring_size: u64_value(size),
+                    ..Default::default()
+                },
+            ));
         }
         return;
     }
     match settings.simple {
         Some(SimpleLb::RoundRobin) => {
             cluster.lb_policy = cluster::LbPolicy::RoundRobin.into();
-            cluster.lb_config = slow_start
-                .map(|s| cluster::LbConfig::RoundRobinLbConfig(cluster::RoundRobinLbConfig { slow_start_config: Some(s) }));
+            cluster.lb_config = slow_start.map(|s| {
+                cluster::LbConfig::RoundRobinLbConfig(cluster::RoundRobinLbConfig {
+                    slow_start_config: Some(s),
+                })
+            });
         }
         Some(SimpleLb::Random) => cluster.lb_policy = cluster::LbPolicy::Random.into(),
         Some(SimpleLb::Passthrough) => {
             cluster.lb_policy = cluster::LbPolicy::ClusterProvided.into();
-            cluster.cluster_discovery_type = Some(cluster::ClusterDiscoveryType::Type(cluster::DiscoveryType::OriginalDst.into()));
+            cluster.cluster_discovery_type = Some(cluster::ClusterDiscoveryType::Type(
+                cluster::DiscoveryType::OriginalDst.into(),
+            ));
             cluster.eds_cluster_config = None;
             cluster.common_lb_config = None;
         }
@@ -282,11 +357,21 @@ fn u64_value(value: u64) -> Option<envoy_types::pb::google::protobuf::UInt64Valu
 
 fn slow_start(settings: &LoadBalancerSettings) -> Option<cluster::SlowStartConfig> {
     let warmup = settings.warmup.as_ref();
-    let window = warmup.and_then(|w| w.duration).or(settings.warmup_duration_secs)?;
-    let number = |value: f64, key: &str| core::RuntimeDouble { default_value: value, runtime_key: key.to_owned() };
+    let window = warmup
+        .and_then(|w| w.duration)
+        .or(settings.warmup_duration_secs)?;
+    let number = |value: f64, key: &str| core::RuntimeDouble {
+        default_value: value,
+        runtime_key: key.to_owned(),
+    };
     Some(cluster::SlowStartConfig {
         slow_start_window: duration(window.0),
-        aggression: Some(number(warmup.and_then(|w| w.aggression).unwrap_or(1.0), "slow_start.aggression")),
-        min_weight_percent: Some(Percent { value: warmup.and_then(|w| w.minimum_percent).unwrap_or(10.0) }),
+        aggression: Some(number(
+            warmup.and_then(|w| w.aggression).unwrap_or(1.0),
+            "slow_start.aggression",
+        )),
+        min_weight_percent: Some(Percent {
+            value: warmup.and_then(|w| w.minimum_percent).unwrap_or(10.0),
+        }),
     })
 }

@@ -23,26 +23,46 @@ const SDS_CLUSTER: &str = "sds-grpc";
 
 /// The mode in which a workload takes connections on a port: the workload's own policy, then the
 /// namespace's, then the mesh's; both plaintext and mutual TLS where none says anything.
-pub(crate) fn inbound_mode(namespace: &str, labels: &Labels, port: u16, reads: &mut Reads<'_>) -> Mode {
+pub(crate) fn inbound_mode(
+    namespace: &str,
+    labels: &Labels,
+    port: u16,
+    reads: &mut Reads<'_>,
+) -> Mode {
     let root = reads.mesh().root_namespace.clone();
     let own = reads.peer_authentications(namespace);
-    let whole = |spec: &PeerAuthenticationSpec| spec.selector.as_ref().is_none_or(|s| s.match_labels.is_empty());
+    let whole = |spec: &PeerAuthenticationSpec| {
+        spec.selector
+            .as_ref()
+            .is_none_or(|s| s.match_labels.is_empty())
+    };
     let set = |mode: Option<Mode>| mode.filter(|m| *m != Mode::Unset);
-    let workload = own
-        .iter()
-        .find(|p| p.spec.selector.as_ref().is_some_and(|s| !s.match_labels.is_empty() && selects(&s.match_labels, labels)));
+    let workload = own.iter().find(|p| {
+        p.spec
+            .selector
+            .as_ref()
+            .is_some_and(|s| !s.match_labels.is_empty() && selects(&s.match_labels, labels))
+    });
     if let Some(policy) = workload {
         let for_port = policy.spec.port_level_mtls.get(&port).map(|m| m.mode);
         if let Some(mode) = set(for_port).or_else(|| set(policy.spec.mtls.map(|m| m.mode))) {
             return mode;
         }
     }
-    let of_namespace = own.iter().find(|p| whole(&p.spec)).and_then(|p| p.spec.mtls).map(|m| m.mode);
+    let of_namespace = own
+        .iter()
+        .find(|p| whole(&p.spec))
+        .and_then(|p| p.spec.mtls)
+        .map(|m| m.mode);
     if let Some(mode) = set(of_namespace) {
         return mode;
     }
     let of_mesh = reads.peer_authentications(&root);
-    let of_mesh = of_mesh.iter().find(|p| whole(&p.spec)).and_then(|p| p.spec.mtls).map(|m| m.mode);
+    let of_mesh = of_mesh
+        .iter()
+        .find(|p| whole(&p.spec))
+        .and_then(|p| p.spec.mtls)
+        .map(|m| m.mode);
     set(of_mesh).unwrap_or(Mode::Permissive)
 }
 
@@ -107,7 +127,9 @@ fn mutual(
     class: &ProxyClass,
     reads: &mut Reads<'_>,
 ) -> tls::UpstreamTlsContext {
-    let mut names: Vec<String> = settings.map(|s| s.subject_alt_names.clone()).unwrap_or_default();
+    let mut names: Vec<String> = settings
+        .map(|s| s.subject_alt_names.clone())
+        .unwrap_or_default();
     if names.is_empty() {
         names = identities(service, reads);
     }
@@ -118,7 +140,10 @@ fn mutual(
     if h2 {
         alpn.push("h2".to_owned());
     }
-    let sni = settings.map(|s| s.sni.clone()).filter(|s| !s.is_empty()).unwrap_or_else(|| upstream.server_name());
+    let sni = settings
+        .map(|s| s.sni.clone())
+        .filter(|s| !s.is_empty())
+        .unwrap_or_else(|| upstream.server_name());
     tls::UpstreamTlsContext {
         common_tls_context: Some(tls::CommonTlsContext {
             tls_params: parameters(Vec::new()),
@@ -135,20 +160,37 @@ fn mutual(
 /// SPIFFE ids of a service's endpoints, in the mesh's trust domain and its aliases.
 fn identities(service: &Service, reads: &mut Reads<'_>) -> Vec<String> {
     let mesh = reads.mesh();
-    let Some(accounts) = reads.accounts(&service.key) else { return Vec::new() };
+    let Some(accounts) = reads.accounts(&service.key) else {
+        return Vec::new();
+    };
     let domains = std::iter::once(&mesh.trust_domain).chain(&mesh.trust_domain_aliases);
     domains
-        .flat_map(|domain| accounts.iter().map(move |(ns, account)| format!("spiffe://{domain}/ns/{ns}/sa/{account}")))
+        .flat_map(|domain| {
+            accounts
+                .iter()
+                .map(move |(ns, account)| format!("spiffe://{domain}/ns/{ns}/sa/{account}"))
+        })
         .collect()
 }
 
 /// TLS with files in the caller's container, which the agent serves under Istio's names for them.
 fn with_files(settings: &ClientTlsSettings, h2: bool) -> tls::UpstreamTlsContext {
-    let roots = if settings.ca_certificates.is_empty() { "system" } else { &settings.ca_certificates };
-    let names: Vec<_> = settings.subject_alt_names.iter().map(|n| exactly(n)).collect();
+    let roots = if settings.ca_certificates.is_empty() {
+        "system"
+    } else {
+        &settings.ca_certificates
+    };
+    let names: Vec<_> = settings
+        .subject_alt_names
+        .iter()
+        .map(|n| exactly(n))
+        .collect();
     let verify = settings.insecure_skip_verify != Some(true);
     let certificates = if settings.mode == ClientTlsMode::Mutual {
-        vec![secret(&format!("file-cert:{}~{}", settings.client_certificate, settings.private_key))]
+        vec![secret(&format!(
+            "file-cert:{}~{}",
+            settings.client_certificate, settings.private_key
+        ))]
     } else {
         Vec::new()
     };
@@ -157,7 +199,11 @@ fn with_files(settings: &ClientTlsSettings, h2: bool) -> tls::UpstreamTlsContext
             tls_params: parameters(Vec::new()),
             tls_certificate_sds_secret_configs: certificates,
             validation_context_type: verify.then(|| combined(names, &format!("file-root:{roots}"))),
-            alpn_protocols: if h2 { vec!["h2".to_owned()] } else { Vec::new() },
+            alpn_protocols: if h2 {
+                vec!["h2".to_owned()]
+            } else {
+                Vec::new()
+            },
             ..Default::default()
         }),
         sni: settings.sni.clone(),
@@ -177,11 +223,20 @@ const CIPHERS: [&str; 6] = [
 ];
 
 /// The socket of an inbound filter chain with mutual TLS.
-pub(crate) fn downstream_context(http: bool, class: &ProxyClass, reads: &mut Reads<'_>) -> core::TransportSocket {
+pub(crate) fn downstream_context(
+    http: bool,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> core::TransportSocket {
     let mesh = reads.mesh();
-    let ours = std::iter::once(&mesh.trust_domain).chain(&mesh.trust_domain_aliases).map(|domain| {
-        san(tls::subject_alt_name_matcher::SanType::Uri, string_matcher::MatchPattern::Prefix(format!("spiffe://{domain}/")))
-    });
+    let ours = std::iter::once(&mesh.trust_domain)
+        .chain(&mesh.trust_domain_aliases)
+        .map(|domain| {
+            san(
+                tls::subject_alt_name_matcher::SanType::Uri,
+                string_matcher::MatchPattern::Prefix(format!("spiffe://{domain}/")),
+            )
+        });
     let mut alpn = vec!["h2".to_owned(), "http/1.1".to_owned()];
     if !http && class.has("istio.metadata_exchange") {
         alpn.insert(0, "istio-peer-exchange".to_owned());
@@ -214,37 +269,51 @@ fn trust(names: Vec<tls::SubjectAltNameMatcher>) -> ValidationContextType {
 }
 
 fn combined(names: Vec<tls::SubjectAltNameMatcher>, roots: &str) -> ValidationContextType {
-    ValidationContextType::CombinedValidationContext(tls::common_tls_context::CombinedCertificateValidationContext {
-        default_validation_context: Some(tls::CertificateValidationContext {
-            match_typed_subject_alt_names: names,
+    ValidationContextType::CombinedValidationContext(
+        tls::common_tls_context::CombinedCertificateValidationContext {
+            default_validation_context: Some(tls::CertificateValidationContext {
+                match_typed_subject_alt_names: names,
+                ..Default::default()
+            }),
+            validation_context_sds_secret_config: Some(secret(roots)),
             ..Default::default()
-        }),
-        validation_context_sds_secret_config: Some(secret(roots)),
-        ..Default::default()
-    })
+        },
+    )
 }
 
-fn san(kind: tls::subject_alt_name_matcher::SanType, pattern: string_matcher::MatchPattern) -> tls::SubjectAltNameMatcher {
+fn san(
+    kind: tls::subject_alt_name_matcher::SanType,
+    pattern: string_matcher::MatchPattern,
+) -> tls::SubjectAltNameMatcher {
     tls::SubjectAltNameMatcher {
         san_type: kind.into(),
-        matcher: Some(StringMatcher { match_pattern: Some(pattern), ..Default::default() }),
+        matcher: Some(StringMatcher {
+            match_pattern: Some(pattern),
+            ..Default::default()
+        }),
         ..Default::default()
     }
 }
 
 fn exactly(name: &str) -> tls::SubjectAltNameMatcher {
     use tls::subject_alt_name_matcher::SanType;
-    let kind = if name.contains("://") { SanType::Uri } else { SanType::Dns };
+    let kind = if name.contains("://") {
+        SanType::Uri
+    } else {
+        SanType::Dns
+    };
     san(kind, string_matcher::MatchPattern::Exact(name.to_owned()))
 }
 
 /// A secret that the agent serves.
 fn secret(name: &str) -> tls::SdsSecretConfig {
     let service = core::GrpcService {
-        target_specifier: Some(core::grpc_service::TargetSpecifier::EnvoyGrpc(core::grpc_service::EnvoyGrpc {
-            cluster_name: SDS_CLUSTER.to_owned(),
-            ..Default::default()
-        })),
+        target_specifier: Some(core::grpc_service::TargetSpecifier::EnvoyGrpc(
+            core::grpc_service::EnvoyGrpc {
+                cluster_name: SDS_CLUSTER.to_owned(),
+                ..Default::default()
+            },
+        )),
         ..Default::default()
     };
     tls::SdsSecretConfig {
@@ -252,13 +321,17 @@ fn secret(name: &str) -> tls::SdsSecretConfig {
         sds_config: Some(core::ConfigSource {
             initial_fetch_timeout: duration(std::time::Duration::ZERO),
             resource_api_version: core::ApiVersion::V3.into(),
-            config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::ApiConfigSource(core::ApiConfigSource {
-                api_type: core::api_config_source::ApiType::Grpc.into(),
-                transport_api_version: core::ApiVersion::V3.into(),
-                set_node_on_first_message_only: true,
-                grpc_services: vec![service],
-                ..Default::default()
-            })),
+            config_source_specifier: Some(
+                core::config_source::ConfigSourceSpecifier::ApiConfigSource(
+                    core::ApiConfigSource {
+                        api_type: core::api_config_source::ApiType::Grpc.into(),
+                        transport_api_version: core::ApiVersion::V3.into(),
+                        set_node_on_first_message_only: true,
+                        grpc_services: vec![service],
+                        ..Default::default()
+                    },
+                ),
+            ),
             ..Default::default()
         }),
     }

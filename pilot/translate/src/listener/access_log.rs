@@ -1,10 +1,13 @@
 //! Access logs: one line for each request or connection, in Istio's format.
 
 use envoy_types::pb::envoy::config::accesslog::v3::{
-    AccessLog, AccessLogFilter, ResponseFlagFilter, access_log::ConfigType, access_log_filter::FilterSpecifier,
+    AccessLog, AccessLogFilter, ResponseFlagFilter, access_log::ConfigType,
+    access_log_filter::FilterSpecifier,
 };
 use envoy_types::pb::envoy::config::core::v3 as core;
-use envoy_types::pb::envoy::extensions::access_loggers::file::v3::{FileAccessLog, file_access_log::AccessLogFormat};
+use envoy_types::pb::envoy::extensions::access_loggers::file::v3::{
+    FileAccessLog, file_access_log::AccessLogFormat,
+};
 use envoy_types::pb::google::protobuf::{Any, Struct};
 use prost::{Message, Name};
 use resources::mesh_config::{AccessLogEncoding, MeshConfig};
@@ -27,11 +30,17 @@ const JSON: [(&str, &str); 24] = [
     ("response_code", "%RESPONSE_CODE%"),
     ("response_flags", "%RESPONSE_FLAGS%"),
     ("response_code_details", "%RESPONSE_CODE_DETAILS%"),
-    ("connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"),
+    (
+        "connection_termination_details",
+        "%CONNECTION_TERMINATION_DETAILS%",
+    ),
     ("bytes_received", "%BYTES_RECEIVED%"),
     ("bytes_sent", "%BYTES_SENT%"),
     ("duration", "%DURATION%"),
-    ("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
+    (
+        "upstream_service_time",
+        "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    ),
     ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
     ("user_agent", "%REQ(USER-AGENT)%"),
     ("request_id", "%REQ(X-REQUEST-ID)%"),
@@ -42,7 +51,10 @@ const JSON: [(&str, &str); 24] = [
     ("downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"),
     ("downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"),
     ("requested_server_name", "%REQUESTED_SERVER_NAME%"),
-    ("upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
+    (
+        "upstream_transport_failure_reason",
+        "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    ),
 ];
 
 /// The log of requests and connections, if the mesh has one.
@@ -52,8 +64,15 @@ pub(super) fn all(mesh: &MeshConfig) -> Vec<AccessLog> {
 
 /// The log of connections that no filter chain took.
 pub(super) fn no_route(mesh: &MeshConfig) -> Vec<AccessLog> {
-    let flags = FilterSpecifier::ResponseFlagFilter(ResponseFlagFilter { flags: vec!["NR".to_owned()] });
-    to_file(mesh, Some(AccessLogFilter { filter_specifier: Some(flags) }))
+    let flags = FilterSpecifier::ResponseFlagFilter(ResponseFlagFilter {
+        flags: vec!["NR".to_owned()],
+    });
+    to_file(
+        mesh,
+        Some(AccessLogFilter {
+            filter_specifier: Some(flags),
+        }),
+    )
 }
 
 fn to_file(mesh: &MeshConfig, filter: Option<AccessLogFilter>) -> Vec<AccessLog> {
@@ -62,13 +81,19 @@ fn to_file(mesh: &MeshConfig, filter: Option<AccessLogFilter>) -> Vec<AccessLog>
     }
     let format = match mesh.access_log_encoding {
         AccessLogEncoding::Text => {
-            let text = if mesh.access_log_format.is_empty() { TEXT } else { &mesh.access_log_format };
+            let text = if mesh.access_log_format.is_empty() {
+                TEXT
+            } else {
+                &mesh.access_log_format
+            };
             core::substitution_format_string::Format::TextFormatSource(core::DataSource {
                 specifier: Some(core::data_source::Specifier::InlineString(text.to_owned())),
                 ..Default::default()
             })
         }
-        AccessLogEncoding::Json => core::substitution_format_string::Format::JsonFormat(json(&mesh.access_log_format)),
+        AccessLogEncoding::Json => {
+            core::substitution_format_string::Format::JsonFormat(json(&mesh.access_log_format))
+        }
     };
     let log = FileAccessLog {
         path: mesh.access_log_file.clone(),
@@ -79,7 +104,10 @@ fn to_file(mesh: &MeshConfig, filter: Option<AccessLogFilter>) -> Vec<AccessLog>
     };
     // log_format / json_format / fields
     let value = sorted_map(log.encode_to_vec(), &[5, 2, 1]);
-    let config = Any { type_url: FileAccessLog::type_url(), value };
+    let config = Any {
+        type_url: FileAccessLog::type_url(),
+        value,
+    };
     vec![AccessLog {
         name: "envoy.access_loggers.file".to_owned(),
         filter,

@@ -1,9 +1,13 @@
 //! Filter chains.
 
 use envoy_types::pb::envoy::config::core::v3 as core;
-use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, FilterChainMatch, filter::ConfigType};
+use envoy_types::pb::envoy::config::listener::v3::{
+    Filter, FilterChain, FilterChainMatch, filter::ConfigType,
+};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
-use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{TcpProxy, tcp_proxy::ClusterSpecifier};
+use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
+    TcpProxy, tcp_proxy::ClusterSpecifier,
+};
 use resources::mesh_config::{MeshConfig, OutboundMode};
 
 use super::access_log;
@@ -20,7 +24,10 @@ pub(super) fn tcp(stat_prefix: &str, cluster: &str, mesh: &MeshConfig) -> Filter
         cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
         ..Default::default()
     };
-    Filter { name: "envoy.filters.network.tcp_proxy".to_owned(), config_type: Some(ConfigType::TypedConfig(any(&proxy))) }
+    Filter {
+        name: "envoy.filters.network.tcp_proxy".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&proxy))),
+    }
 }
 
 pub(super) fn http(manager: &HttpConnectionManager) -> Filter {
@@ -30,8 +37,19 @@ pub(super) fn http(manager: &HttpConnectionManager) -> Filter {
     }
 }
 
-pub(super) fn chain(name: &str, on: Option<FilterChainMatch>, filters: Vec<Filter>, socket: Option<core::TransportSocket>) -> FilterChain {
-    FilterChain { name: name.to_owned(), filter_chain_match: on, filters, transport_socket: socket, ..Default::default() }
+pub(super) fn chain(
+    name: &str,
+    on: Option<FilterChainMatch>,
+    filters: Vec<Filter>,
+    socket: Option<core::TransportSocket>,
+) -> FilterChain {
+    FilterChain {
+        name: name.to_owned(),
+        filter_chain_match: on,
+        filters,
+        transport_socket: socket,
+        ..Default::default()
+    }
 }
 
 /// Plaintext that HTTP inspection recognised.

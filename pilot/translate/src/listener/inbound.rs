@@ -2,13 +2,19 @@
 //! the port that it was made to, on whether it is mutual TLS, and on what it speaks.
 
 use envoy_types::pb::envoy::config::core::v3::TrafficDirection;
-use envoy_types::pb::envoy::config::listener::v3::listener_filter_chain_match_predicate::{MatchSet, Rule};
-use envoy_types::pb::envoy::config::listener::v3::{FilterChain, FilterChainMatch, Listener, ListenerFilterChainMatchPredicate};
+use envoy_types::pb::envoy::config::listener::v3::listener_filter_chain_match_predicate::{
+    MatchSet, Rule,
+};
+use envoy_types::pb::envoy::config::listener::v3::{
+    FilterChain, FilterChainMatch, Listener, ListenerFilterChainMatchPredicate,
+};
 use envoy_types::pb::envoy::extensions::filters::listener::{original_dst, original_src};
 use envoy_types::pb::envoy::r#type::v3::Int32Range;
 use resources::istio::peer_authentication::Mode;
 
-use super::{VIRTUAL_INBOUND, base, chain, everywhere, filter, http_inspector, manager, tls_inspector};
+use super::{
+    VIRTUAL_INBOUND, base, chain, everywhere, filter, http_inspector, manager, tls_inspector,
+};
 use crate::cluster::{downstream_context, inbound_mode, targets};
 use crate::model::protocol::Protocol;
 use crate::model::selector::selects;
@@ -19,7 +25,13 @@ use crate::snapshot::reads::Reads;
 use crate::wire::{bool_value, u32_value};
 
 /// What the mesh's own proxies offer in mutual TLS.
-const MESH: [&str; 5] = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
+const MESH: [&str; 5] = [
+    "istio",
+    "istio-peer-exchange",
+    "istio-http/1.0",
+    "istio-http/1.1",
+    "istio-h2",
+];
 /// What they offer for requests.
 const MESH_HTTP: [&str; 3] = ["istio-http/1.0", "istio-http/1.1", "istio-h2"];
 /// What they offer for bytes.
@@ -54,8 +66,18 @@ struct Entry {
     http: bool,
 }
 
-const fn entry(transport: &'static str, alpn: &'static [&'static str], mutual_tls: bool, http: bool) -> Entry {
-    Entry { transport, alpn, mutual_tls, http }
+const fn entry(
+    transport: &'static str,
+    alpn: &'static [&'static str],
+    mutual_tls: bool,
+    http: bool,
+) -> Entry {
+    Entry {
+        transport,
+        alpn,
+        mutual_tls,
+        http,
+    }
 }
 
 fn entries(speaks: Speaks, mode: Mode) -> Vec<Entry> {
@@ -63,7 +85,10 @@ fn entries(speaks: Speaks, mode: Mode) -> Vec<Entry> {
         (Speaks::Http, Mode::Strict) => vec![entry("tls", &[], true, true)],
         (Speaks::Http, Mode::Disable) => vec![entry("raw_buffer", &[], false, true)],
         (Speaks::Http, Mode::Permissive | Mode::Unset) => {
-            vec![entry("tls", &MESH, true, true), entry("raw_buffer", &[], false, true)]
+            vec![
+                entry("tls", &MESH, true, true),
+                entry("raw_buffer", &[], false, true),
+            ]
         }
         (Speaks::Tcp, Mode::Strict) => vec![entry("tls", &[], true, false)],
         (Speaks::Tcp, Mode::Disable) => vec![entry("", &[], false, false)],
@@ -72,9 +97,15 @@ fn entries(speaks: Speaks, mode: Mode) -> Vec<Entry> {
             entry("tls", &[], false, false),
             entry("raw_buffer", &[], false, false),
         ],
-        (Speaks::Auto, Mode::Strict) => vec![entry("tls", &MESH_HTTP, true, true), entry("tls", &[], true, false)],
+        (Speaks::Auto, Mode::Strict) => vec![
+            entry("tls", &MESH_HTTP, true, true),
+            entry("tls", &[], true, false),
+        ],
         (Speaks::Auto, Mode::Disable) => {
-            vec![entry("raw_buffer", &chain::PLAIN_HTTP, false, true), entry("", &[], false, false)]
+            vec![
+                entry("raw_buffer", &chain::PLAIN_HTTP, false, true),
+                entry("", &[], false, false),
+            ]
         }
         (Speaks::Auto, Mode::Permissive | Mode::Unset) => vec![
             entry("tls", &MESH_HTTP, true, true),
@@ -100,7 +131,11 @@ struct Behind<'a> {
     name: &'a str,
 }
 
-pub(crate) fn listener(class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<'_>) -> Option<Listener> {
+pub(crate) fn listener(
+    class: &ProxyClass,
+    inbound: &Inbound,
+    reads: &mut Reads<'_>,
+) -> Option<Listener> {
     if class.interception == Interception::None {
         return None;
     }
@@ -110,9 +145,17 @@ pub(crate) fn listener(class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<
     if class.interception == Interception::Tproxy {
         listener.transparent = bool_value(true);
     }
-    let itself = FilterChainMatch { destination_port: u32_value(own_port.into()), ..Default::default() };
+    let itself = FilterChainMatch {
+        destination_port: u32_value(own_port.into()),
+        ..Default::default()
+    };
     let refused = chain::tcp(names::BLACK_HOLE, names::BLACK_HOLE, reads.mesh());
-    let mut chains = vec![chain::chain("virtualInbound-blackhole", Some(itself), vec![refused], None)];
+    let mut chains = vec![chain::chain(
+        "virtualInbound-blackhole",
+        Some(itself),
+        vec![refused],
+        None,
+    )];
     let undeclared = inbound_mode(&class.namespace, &inbound.labels, 0, reads);
     chains.extend(make(&passthrough(None, undeclared), class, reads));
     let declared = targets(class, inbound, reads);
@@ -148,14 +191,26 @@ pub(crate) fn listener(class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<
         }
     }
     listener.filter_chains = chains;
-    listener.listener_filters = vec![filter("envoy.filters.listener.original_dst", &original_dst::v3::OriginalDst::default())];
+    listener.listener_filters = vec![filter(
+        "envoy.filters.listener.original_dst",
+        &original_dst::v3::OriginalDst::default(),
+    )];
     if class.interception == Interception::Tproxy {
-        let source = original_src::v3::OriginalSrc { mark: TPROXY_MARK, ..Default::default() };
-        listener.listener_filters.push(filter("envoy.filters.listener.original_src", &source));
+        let source = original_src::v3::OriginalSrc {
+            mark: TPROXY_MARK,
+            ..Default::default()
+        };
+        listener
+            .listener_filters
+            .push(filter("envoy.filters.listener.original_src", &source));
     }
     // A server that speaks first would wait for ever for bytes that inspection waits for.
-    listener.listener_filters.push(tls_inspector(on_ports(&no_tls)));
-    listener.listener_filters.push(http_inspector(on_ports(&no_http)));
+    listener
+        .listener_filters
+        .push(tls_inspector(on_ports(&no_tls)));
+    listener
+        .listener_filters
+        .push(http_inspector(on_ports(&no_http)));
     Some(listener)
 }
 
@@ -183,13 +238,24 @@ fn make(behind: &Behind<'_>, class: &ProxyClass, reads: &mut Reads<'_>) -> Vec<F
                 ..Default::default()
             };
             let filter = if entry.http {
-                let routes = route::inbound(behind.cluster, behind.virtual_host, behind.operation, behind.grpc);
-                let prefix = format!("inbound_{}_{}", class.any_address(), behind.port.unwrap_or_default());
+                let routes = route::inbound(
+                    behind.cluster,
+                    behind.virtual_host,
+                    behind.operation,
+                    behind.grpc,
+                );
+                let prefix = format!(
+                    "inbound_{}_{}",
+                    class.any_address(),
+                    behind.port.unwrap_or_default()
+                );
                 chain::http(&manager::inbound(&prefix, routes, reads))
             } else {
                 chain::tcp(behind.cluster, behind.cluster, reads.mesh())
             };
-            let socket = entry.mutual_tls.then(|| downstream_context(entry.http, class, reads));
+            let socket = entry
+                .mutual_tls
+                .then(|| downstream_context(entry.http, class, reads));
             let name = match (behind.port, entry.http) {
                 (None, true) => "virtualInbound-catchall-http",
                 _ => behind.name,
@@ -204,24 +270,43 @@ fn port_level(class: &ProxyClass, inbound: &Inbound, reads: &mut Reads<'_>) -> V
     let policies = reads.peer_authentications(&class.namespace);
     let ports: Vec<u16> = policies
         .iter()
-        .find(|p| p.spec.selector.as_ref().is_some_and(|s| !s.match_labels.is_empty() && selects(&s.match_labels, &inbound.labels)))
+        .find(|p| {
+            p.spec.selector.as_ref().is_some_and(|s| {
+                !s.match_labels.is_empty() && selects(&s.match_labels, &inbound.labels)
+            })
+        })
         .map(|p| p.spec.port_level_mtls.keys().copied().collect())
         .unwrap_or_default();
-    ports.into_iter().map(|port| (port, inbound_mode(&class.namespace, &inbound.labels, port, reads))).collect()
+    ports
+        .into_iter()
+        .map(|port| {
+            (
+                port,
+                inbound_mode(&class.namespace, &inbound.labels, port, reads),
+            )
+        })
+        .collect()
 }
 
 /// Holds for connections made to one of the ports; no ports, no condition.
 fn on_ports(ports: &[u16]) -> Option<ListenerFilterChainMatchPredicate> {
     let one = |port: &u16| {
         let start = i32::from(*port);
-        let range = Int32Range { start, end: start + 1 };
-        ListenerFilterChainMatchPredicate { rule: Some(Rule::DestinationPortRange(range)) }
+        let range = Int32Range {
+            start,
+            end: start + 1,
+        };
+        ListenerFilterChainMatchPredicate {
+            rule: Some(Rule::DestinationPortRange(range)),
+        }
     };
     match ports {
         [] => None,
         [port] => Some(one(port)),
         many => Some(ListenerFilterChainMatchPredicate {
-            rule: Some(Rule::OrMatch(MatchSet { rules: many.iter().map(one).collect() })),
+            rule: Some(Rule::OrMatch(MatchSet {
+                rules: many.iter().map(one).collect(),
+            })),
         }),
     }
 }

@@ -14,8 +14,16 @@ use crate::snapshot::reads::Reads;
 use crate::wire::{ads, any, bool_value, duration};
 
 /// The manager of an outbound listener; its routes come by their own subscription.
-pub(super) fn outbound(stat_prefix: &str, route: &str, class: &ProxyClass, reads: &mut Reads<'_>) -> HttpConnectionManager {
-    let rds = Rds { config_source: ads(), route_config_name: route.to_owned() };
+pub(super) fn outbound(
+    stat_prefix: &str,
+    route: &str,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> HttpConnectionManager {
+    let rds = Rds {
+        config_source: ads(),
+        route_config_name: route.to_owned(),
+    };
     let mut filters = vec![grpc_stats_filter()];
     if class.has("istio.alpn") {
         filters.push(alpn_filter());
@@ -28,7 +36,11 @@ pub(super) fn outbound(stat_prefix: &str, route: &str, class: &ProxyClass, reads
 }
 
 /// The manager of an inbound chain, with its one route inside.
-pub(super) fn inbound(stat_prefix: &str, route: RouteConfiguration, reads: &mut Reads<'_>) -> HttpConnectionManager {
+pub(super) fn inbound(
+    stat_prefix: &str,
+    route: RouteConfiguration,
+    reads: &mut Reads<'_>,
+) -> HttpConnectionManager {
     HttpConnectionManager {
         route_specifier: Some(hcm::RouteSpecifier::RouteConfig(route)),
         http_filters: with_common(vec![grpc_stats_filter()]),
@@ -55,31 +67,50 @@ fn base(stat_prefix: &str, reads: &mut Reads<'_>) -> HttpConnectionManager {
         normalize_path: bool_value(true),
         path_with_escaped_slashes_action: hcm::PathWithEscapedSlashesAction::KeepUnchanged.into(),
         stream_idle_timeout: duration(UNLIMITED),
-        upgrade_configs: vec![hcm::UpgradeConfig { upgrade_type: "websocket".to_owned(), ..Default::default() }],
+        upgrade_configs: vec![hcm::UpgradeConfig {
+            upgrade_type: "websocket".to_owned(),
+            ..Default::default()
+        }],
         ..Default::default()
     }
 }
 
 fn filter(name: &str, config: Any) -> HttpFilter {
-    HttpFilter { name: name.to_owned(), config_type: Some(ConfigType::TypedConfig(config)), ..Default::default() }
+    HttpFilter {
+        name: name.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(config)),
+        ..Default::default()
+    }
 }
 
 fn with_common(mut filters: Vec<HttpFilter>) -> Vec<HttpFilter> {
-    filters.push(filter("envoy.filters.http.fault", any(&fault::v3::HttpFault::default())));
-    filters.push(filter("envoy.filters.http.cors", any(&cors::v3::Cors::default())));
+    filters.push(filter(
+        "envoy.filters.http.fault",
+        any(&fault::v3::HttpFault::default()),
+    ));
+    filters.push(filter(
+        "envoy.filters.http.cors",
+        any(&cors::v3::Cors::default()),
+    ));
     filters.push(router());
     filters
 }
 
 /// The last filter of every manager.
 pub(super) fn router() -> HttpFilter {
-    filter("envoy.filters.http.router", any(&router::v3::Router::default()))
+    filter(
+        "envoy.filters.http.router",
+        any(&router::v3::Router::default()),
+    )
 }
 
 /// A manager for gRPC libraries, which take the router filter alone.
 pub(crate) fn for_grpc(route: &str) -> HttpConnectionManager {
     HttpConnectionManager {
-        route_specifier: Some(hcm::RouteSpecifier::Rds(Rds { config_source: ads(), route_config_name: route.to_owned() })),
+        route_specifier: Some(hcm::RouteSpecifier::Rds(Rds {
+            config_source: ads(),
+            route_config_name: route.to_owned(),
+        })),
         http_filters: vec![router()],
         ..Default::default()
     }
@@ -115,12 +146,20 @@ struct AlpnOverride {
 }
 
 fn alpn_filter() -> HttpFilter {
-    let versions = [(0, ["istio-http/1.0", "istio", "http/1.0"]), (1, ["istio-http/1.1", "istio", "http/1.1"]), (2, ["istio-h2", "istio", "h2"])];
+    let versions = [
+        (0, ["istio-http/1.0", "istio", "http/1.0"]),
+        (1, ["istio-http/1.1", "istio", "http/1.1"]),
+        (2, ["istio-h2", "istio", "h2"]),
+    ];
     let overrides = versions
-        .map(|(upstream_protocol, offered)| AlpnOverride { upstream_protocol, offered: offered.map(str::to_owned).to_vec() })
+        .map(|(upstream_protocol, offered)| AlpnOverride {
+            upstream_protocol,
+            offered: offered.map(str::to_owned).to_vec(),
+        })
         .to_vec();
     let config = Any {
-        type_url: "type.googleapis.com/istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig".to_owned(),
+        type_url: "type.googleapis.com/istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig"
+            .to_owned(),
         value: AlpnFilter { overrides }.encode_to_vec(),
     };
     filter("istio.alpn", config)

@@ -60,7 +60,10 @@ fn base(name: &str, direction: core::TrafficDirection, reads: &mut Reads<'_>) ->
 fn everywhere(listener: &mut Listener, class: &ProxyClass, port: u16) {
     listener.address = address(class.any_address(), port);
     if class.ipv4 && class.ipv6 {
-        listener.additional_addresses = vec![AdditionalAddress { address: address("::", port), ..Default::default() }];
+        listener.additional_addresses = vec![AdditionalAddress {
+            address: address("::", port),
+            ..Default::default()
+        }];
     }
 }
 
@@ -74,12 +77,18 @@ fn filter<M: Message + Name>(name: &str, config: &M) -> ListenerFilter {
 
 fn tls_inspector(disabled: Option<ListenerFilterChainMatchPredicate>) -> ListenerFilter {
     let config = tls_inspector::v3::TlsInspector::default();
-    ListenerFilter { filter_disabled: disabled, ..filter("envoy.filters.listener.tls_inspector", &config) }
+    ListenerFilter {
+        filter_disabled: disabled,
+        ..filter("envoy.filters.listener.tls_inspector", &config)
+    }
 }
 
 fn http_inspector(disabled: Option<ListenerFilterChainMatchPredicate>) -> ListenerFilter {
     let config = http_inspector::v3::HttpInspector::default();
-    ListenerFilter { filter_disabled: disabled, ..filter("envoy.filters.listener.http_inspector", &config) }
+    ListenerFilter {
+        filter_disabled: disabled,
+        ..filter("envoy.filters.listener.http_inspector", &config)
+    }
 }
 
 /// No limit, where zero means none.

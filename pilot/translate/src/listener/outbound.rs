@@ -21,12 +21,18 @@ use crate::wire::{address, bool_value};
 const RESERVED: [u16; 3] = [15008, 15021, 15090];
 
 fn wildcard_name(class: &ProxyClass, port: u16) -> String {
-    if class.ipv4 { format!("0.0.0.0_{port}") } else { format!("[::]_{port}") }
+    if class.ipv4 {
+        format!("0.0.0.0_{port}")
+    } else {
+        format!("[::]_{port}")
+    }
 }
 
 fn reserved(port: u16, reads: &mut Reads<'_>) -> bool {
     let mesh = reads.mesh();
-    RESERVED.contains(&port) || port == mesh.proxy_listen_port || port == mesh.proxy_inbound_listen_port
+    RESERVED.contains(&port)
+        || port == mesh.proxy_listen_port
+        || port == mesh.proxy_inbound_listen_port
 }
 
 pub(super) fn names(class: &ProxyClass, reads: &mut Reads<'_>) -> Vec<Arc<str>> {
@@ -53,14 +59,26 @@ pub(super) fn names(class: &ProxyClass, reads: &mut Reads<'_>) -> Vec<Arc<str>> 
 
 /// The addresses on which a service's port is called: its own, or those of its endpoints where it
 /// has none.
-fn addresses(service: &Service, port: &Port, class: &ProxyClass, reads: &mut Reads<'_>) -> Vec<IpAddr> {
+fn addresses(
+    service: &Service,
+    port: &Port,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> Vec<IpAddr> {
     let family = |ip: &IpAddr| if ip.is_ipv4() { class.ipv4 } else { class.ipv6 };
     if service.resolution == Resolution::ClientSide {
         return service.vips.iter().copied().filter(family).collect();
     }
-    let endpoints = reads.endpoints(&service.key).into_iter().flat_map(|e| &e.all);
+    let endpoints = reads
+        .endpoints(&service.key)
+        .into_iter()
+        .flat_map(|e| &e.all);
     // Behind a headless service the target port is called as it is only where it equals the port.
-    endpoints.filter(|e| e.ports.contains_key(&port.name)).map(|e| e.address).filter(family).collect()
+    endpoints
+        .filter(|e| e.ports.contains_key(&port.name))
+        .map(|e| e.address)
+        .filter(family)
+        .collect()
 }
 
 pub(super) fn listener(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) -> Option<Listener> {
@@ -75,12 +93,17 @@ pub(super) fn listener(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) ->
     }
     seen.sort_by(|a, b| (a.created, &a.key).cmp(&(b.created, &b.key)));
     if name == wildcard_name(class, port) {
-        let any = seen.iter().any(|s| s.port(port).is_some_and(|p| p.protocol.is_http()));
+        let any = seen
+            .iter()
+            .any(|s| s.port(port).is_some_and(|p| p.protocol.is_http()));
         return (any && !reserved(port, reads)).then(|| http(name, port, class, reads));
     }
     let place: IpAddr = place.parse().ok()?;
     for service in seen {
-        let Some(declared) = service.port(port).filter(|p| !p.protocol.is_http() && p.protocol != Protocol::Udp) else {
+        let Some(declared) = service
+            .port(port)
+            .filter(|p| !p.protocol.is_http() && p.protocol != Protocol::Udp)
+        else {
             continue;
         };
         if addresses(service, declared, class, reads).contains(&place) {
@@ -97,11 +120,20 @@ fn http(name: &str, port: u16, class: &ProxyClass, reads: &mut Reads<'_>) -> Lis
     listener.bind_to_port = bool_value(false);
     listener.listener_filters = vec![http_inspector(None)];
     let requests = manager::outbound(&format!("outbound_{name}"), &port.to_string(), class, reads);
-    listener.filter_chains = vec![chain::chain("", chain::plain_http(), vec![chain::http(&requests)], None)];
+    listener.filter_chains = vec![chain::chain(
+        "",
+        chain::plain_http(),
+        vec![chain::http(&requests)],
+        None,
+    )];
     let mesh = reads.mesh();
     let onward = chain::unknown(mesh);
-    listener.default_filter_chain =
-        Some(chain::chain("PassthroughFilterChain", None, vec![chain::tcp(onward, onward, mesh)], None));
+    listener.default_filter_chain = Some(chain::chain(
+        "PassthroughFilterChain",
+        None,
+        vec![chain::tcp(onward, onward, mesh)],
+        None,
+    ));
     listener
 }
 
@@ -126,7 +158,12 @@ fn at_address(
     listener.listener_filters = vec![tls_inspector(None), http_inspector(None)];
     let route = format!("{}:{}", service.host, port.number);
     let requests = manager::outbound(&format!("outbound_{name}"), &route, class, reads);
-    listener.filter_chains = vec![chain::chain("", chain::plain_http(), vec![chain::http(&requests)], None)];
+    listener.filter_chains = vec![chain::chain(
+        "",
+        chain::plain_http(),
+        vec![chain::http(&requests)],
+        None,
+    )];
     listener.default_filter_chain = Some(chain::chain("", None, vec![bytes], None));
     listener
 }

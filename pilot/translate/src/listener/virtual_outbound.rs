@@ -19,12 +19,25 @@ pub(super) fn listener(class: &ProxyClass, reads: &mut Reads<'_>) -> Listener {
         listener.transparent = bool_value(true);
     }
     // A connection to the port itself would be sent back to it for ever.
-    let itself = FilterChainMatch { destination_port: u32_value(mesh.proxy_listen_port.into()), ..Default::default() };
+    let itself = FilterChainMatch {
+        destination_port: u32_value(mesh.proxy_listen_port.into()),
+        ..Default::default()
+    };
     let refused = chain::tcp(names::BLACK_HOLE, names::BLACK_HOLE, mesh);
     let onward = chain::unknown(mesh);
     listener.filter_chains = vec![
-        chain::chain("virtualOutbound-blackhole", Some(itself), vec![refused], None),
-        chain::chain("virtualOutbound-catchall-tcp", None, vec![chain::tcp(onward, onward, mesh)], None),
+        chain::chain(
+            "virtualOutbound-blackhole",
+            Some(itself),
+            vec![refused],
+            None,
+        ),
+        chain::chain(
+            "virtualOutbound-catchall-tcp",
+            None,
+            vec![chain::tcp(onward, onward, mesh)],
+            None,
+        ),
     ];
     listener
 }

@@ -24,8 +24,16 @@ pub(crate) type PeerAuthentication = Config<PeerAuthenticationSpec>;
 
 impl<S> Config<S> {
     pub(crate) fn new(meta: &ObjectMeta, hosts: Vec<String>, spec: S) -> Self {
-        let key = NamespacedName::new(meta.namespace.as_deref().unwrap_or("default"), meta.name.as_deref().unwrap_or_default());
-        Self { key, created: created(meta), hosts, spec }
+        let key = NamespacedName::new(
+            meta.namespace.as_deref().unwrap_or("default"),
+            meta.name.as_deref().unwrap_or_default(),
+        );
+        Self {
+            key,
+            created: created(meta),
+            hosts,
+            spec,
+        }
     }
 
     /// The older comes first, then the name decides.
@@ -36,12 +44,23 @@ impl<S> Config<S> {
 
 /// Creation time in seconds since 1970; 0 where it is not known.
 pub(crate) fn created(meta: &ObjectMeta) -> i64 {
-    meta.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second())
+    meta.creation_timestamp
+        .as_ref()
+        .map_or(0, |t| t.0.as_second())
 }
 
 /// Whether an object of `owner`'s namespace is seen from `viewer`'s. `default` is the mesh's.
-pub(crate) fn exported(export_to: &[String], default: &[String], owner: &str, viewer: &str) -> bool {
-    let list = if export_to.is_empty() { default } else { export_to };
+pub(crate) fn exported(
+    export_to: &[String],
+    default: &[String],
+    owner: &str,
+    viewer: &str,
+) -> bool {
+    let list = if export_to.is_empty() {
+        default
+    } else {
+        export_to
+    };
     list.iter().any(|to| match to.as_str() {
         "*" => true,
         "." => owner == viewer,

@@ -44,7 +44,12 @@ impl Slice {
             .ports
             .iter()
             .flatten()
-            .filter_map(|p| Some((p.name.clone().unwrap_or_default(), u16::try_from(p.port?).ok()?)))
+            .filter_map(|p| {
+                Some((
+                    p.name.clone().unwrap_or_default(),
+                    u16::try_from(p.port?).ok()?,
+                ))
+            })
             .collect();
         let endpoints = object.endpoints.iter().filter_map(endpoint).collect();
         Self { ports, endpoints }
@@ -54,10 +59,18 @@ impl Slice {
 fn endpoint(endpoint: &discovery::Endpoint) -> Option<SliceEndpoint> {
     // The addresses of one endpoint are alternatives of each other: the first one stands for it.
     let address = endpoint.addresses.iter().find_map(|a| a.parse().ok())?;
-    let (ready, serving, terminating) = endpoint.conditions.as_ref().map_or((true, true, false), |c| {
-        let ready = c.ready.unwrap_or(true);
-        (ready, c.serving.unwrap_or(ready), c.terminating.unwrap_or(false))
-    });
+    let (ready, serving, terminating) =
+        endpoint
+            .conditions
+            .as_ref()
+            .map_or((true, true, false), |c| {
+                let ready = c.ready.unwrap_or(true);
+                (
+                    ready,
+                    c.serving.unwrap_or(ready),
+                    c.terminating.unwrap_or(false),
+                )
+            });
     let health = match (terminating, ready, serving) {
         (false, true, _) => Health::Ready,
         (true, _, true) => Health::Draining,

@@ -40,16 +40,31 @@ mod tests {
 
     #[test]
     fn a_short_name_is_of_the_objects_namespace() {
-        assert_eq!(resolve("a", "ns", "cluster.local"), "a.ns.svc.cluster.local");
-        assert_eq!(resolve("a.b.svc.cluster.local", "ns", "cluster.local"), "a.b.svc.cluster.local");
+        assert_eq!(
+            resolve("a", "ns", "cluster.local"),
+            "a.ns.svc.cluster.local"
+        );
+        assert_eq!(
+            resolve("a.b.svc.cluster.local", "ns", "cluster.local"),
+            "a.b.svc.cluster.local"
+        );
         assert_eq!(resolve("*", "ns", "cluster.local"), "*");
     }
 
     #[test]
     fn a_full_name_names_a_service_and_others_do_not() {
         let domain = "cluster.local";
-        assert_eq!(service_of("a.b.svc.cluster.local", domain), Some(NamespacedName::new("b", "a")));
-        for other in ["a.svc.cluster.local", "example.com", "x.a.b.svc.cluster.local", "cluster.local", ""] {
+        assert_eq!(
+            service_of("a.b.svc.cluster.local", domain),
+            Some(NamespacedName::new("b", "a"))
+        );
+        for other in [
+            "a.svc.cluster.local",
+            "example.com",
+            "x.a.b.svc.cluster.local",
+            "cluster.local",
+            "",
+        ] {
             assert_eq!(service_of(other, domain), None, "{other}");
         }
     }

@@ -23,7 +23,10 @@ pub struct NamespacedName {
 impl NamespacedName {
     /// From its parts.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// The protocols that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// HTTP/1.1 (HTTP/2 is not offered to the workload).
     Http,
     /// HTTP/2 with prior knowledge.
@@ -28,7 +28,12 @@ const SERVER_FIRST: [i32; 4] = [25, 53, 3306, 27017];
 
 impl Protocol {
     /// The protocol of a service port. `transport` is the port's `protocol` (TCP, UDP or SCTP).
-    pub(crate) fn of(app_protocol: Option<&str>, name: &str, port: i32, transport: Option<&str>) -> Self {
+    pub(crate) fn of(
+        app_protocol: Option<&str>,
+        name: &str,
+        port: i32,
+        transport: Option<&str>,
+    ) -> Self {
         if transport == Some("UDP") {
             return Protocol::Udp;
         }
@@ -39,15 +44,19 @@ impl Protocol {
             Some(other) => Self::named(other),
             None => None,
         };
-        declared.or_else(|| Self::by_name(name)).unwrap_or(if SERVER_FIRST.contains(&port) {
-            Protocol::Tcp
-        } else {
-            Protocol::Auto
-        })
+        declared
+            .or_else(|| Self::by_name(name))
+            .unwrap_or(if SERVER_FIRST.contains(&port) {
+                Protocol::Tcp
+            } else {
+                Protocol::Auto
+            })
     }
 
     fn by_name(name: &str) -> Option<Self> {
-        if name.eq_ignore_ascii_case("grpc-web") || name.to_ascii_lowercase().starts_with("grpc-web-") {
+        if name.eq_ignore_ascii_case("grpc-web")
+            || name.to_ascii_lowercase().starts_with("grpc-web-")
+        {
             return Some(Protocol::GrpcWeb);
         }
         Self::named(name.split_once('-').map_or(name, |(prefix, _)| prefix))
@@ -69,7 +78,10 @@ impl Protocol {
 
     /// Whether requests are seen.
     pub(crate) fn is_http(self) -> bool {
-        matches!(self, Protocol::Http | Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb)
+        matches!(
+            self,
+            Protocol::Http | Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb
+        )
     }
 
     /// Whether the upstream is spoken to in HTTP/2.
@@ -95,8 +107,15 @@ mod tests {
             (None, "httpd", 1, Protocol::Auto),
         ];
         for (app, name, port, want) in cases {
-            assert_eq!(Protocol::of(app, name, port, Some("TCP")), want, "{app:?} {name} {port}");
+            assert_eq!(
+                Protocol::of(app, name, port, Some("TCP")),
+                want,
+                "{app:?} {name} {port}"
+            );
         }
-        assert_eq!(Protocol::of(Some("http"), "http", 80, Some("UDP")), Protocol::Udp);
+        assert_eq!(
+            Protocol::of(Some("http"), "http", 80, Some("UDP")),
+            Protocol::Udp
+        );
     }
 }

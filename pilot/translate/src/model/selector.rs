@@ -7,5 +7,7 @@ pub(crate) type Labels = BTreeMap<String, String>;
 
 /// Whether `labels` has every pair of `wanted`. Nothing wanted matches everything.
 pub(crate) fn selects(wanted: &Labels, labels: &Labels) -> bool {
-    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+    wanted
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
 }

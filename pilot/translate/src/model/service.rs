@@ -60,9 +60,16 @@ impl Service {
     /// Ports out of range are left out: Kubernetes refuses them.
     pub(crate) fn new(object: &core::Service, domain: &str) -> Self {
         let meta = &object.metadata;
-        let key = NamespacedName::new(meta.namespace.as_deref().unwrap_or("default"), meta.name.as_deref().unwrap_or_default());
+        let key = NamespacedName::new(
+            meta.namespace.as_deref().unwrap_or("default"),
+            meta.name.as_deref().unwrap_or_default(),
+        );
         let spec = object.spec.clone().unwrap_or_default();
-        let addresses = spec.cluster_ips.filter(|ips| !ips.is_empty()).or(spec.cluster_ip.map(|ip| vec![ip])).unwrap_or_default();
+        let addresses = spec
+            .cluster_ips
+            .filter(|ips| !ips.is_empty())
+            .or(spec.cluster_ip.map(|ip| vec![ip]))
+            .unwrap_or_default();
         let vips: Vec<IpAddr> = addresses.iter().filter_map(|ip| ip.parse().ok()).collect();
         let resolution = if spec.type_.as_deref() == Some("ExternalName") {
             Resolution::Alias
@@ -75,7 +82,12 @@ impl Service {
             .annotations
             .as_ref()
             .and_then(|a| a.get("networking.istio.io/exportTo"))
-            .map(|list| list.split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect())
+            .map(|list| {
+                list.split(',')
+                    .map(|n| n.trim().to_owned())
+                    .filter(|n| !n.is_empty())
+                    .collect()
+            })
             .unwrap_or_default();
         Self {
             host: format!("{}.{}.svc.{domain}", key.name, key.namespace),
@@ -84,7 +96,12 @@ impl Service {
             vips,
             resolution,
             selector: spec.selector.unwrap_or_default(),
-            ports: spec.ports.unwrap_or_default().iter().filter_map(port).collect(),
+            ports: spec
+                .ports
+                .unwrap_or_default()
+                .iter()
+                .filter_map(port)
+                .collect(),
             publish_not_ready: spec.publish_not_ready_addresses.unwrap_or_default(),
             export_to,
         }
@@ -106,6 +123,16 @@ fn port(port: &core::ServicePort) -> Option<Port> {
             Err(_) => Target::Name(text.clone()),
         },
     };
-    let protocol = Protocol::of(port.app_protocol.as_deref(), &name, port.port, port.protocol.as_deref());
-    Some(Port { number, name, protocol, target })
+    let protocol = Protocol::of(
+        port.app_protocol.as_deref(),
+        &name,
+        port.port,
+        port.protocol.as_deref(),
+    );
+    Some(Port {
+        number,
+        name,
+        protocol,
+        target,
+    })
 }

@@ -26,9 +26,17 @@ impl Workload {
     pub(crate) fn new(pod: &core::Pod) -> Self {
         let meta = &pod.metadata;
         let labels = meta.labels.clone().unwrap_or_default();
-        let key = NamespacedName::new(meta.namespace.as_deref().unwrap_or("default"), meta.name.as_deref().unwrap_or_default());
+        let key = NamespacedName::new(
+            meta.namespace.as_deref().unwrap_or("default"),
+            meta.name.as_deref().unwrap_or_default(),
+        );
         let status = pod.status.clone().unwrap_or_default();
-        let mut ips: Vec<IpAddr> = status.pod_ips.unwrap_or_default().iter().filter_map(|ip| ip.ip.parse().ok()).collect();
+        let mut ips: Vec<IpAddr> = status
+            .pod_ips
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|ip| ip.ip.parse().ok())
+            .collect();
         if let Some(ip) = status.pod_ip.and_then(|ip| ip.parse().ok())
             && !ips.contains(&ip)
         {
@@ -49,7 +57,9 @@ impl Workload {
             owner: owner(pod, &labels).unwrap_or_else(|| key.name.to_string()),
             key,
             ips,
-            service_account: spec.and_then(|s| s.service_account_name.clone()).unwrap_or_else(|| "default".to_owned()),
+            service_account: spec
+                .and_then(|s| s.service_account_name.clone())
+                .unwrap_or_else(|| "default".to_owned()),
             node: spec.and_then(|s| s.node_name.clone()).unwrap_or_default(),
             labels,
             ports,
@@ -58,23 +68,45 @@ impl Workload {
 
     /// Whether the pod's proxy takes mutual TLS (label written by injection).
     pub(crate) fn takes_mutual_tls(&self) -> bool {
-        self.labels.get("security.istio.io/tlsMode").is_some_and(|mode| mode == "istio")
+        self.labels
+            .get("security.istio.io/tlsMode")
+            .is_some_and(|mode| mode == "istio")
     }
 
     /// Istio's description of the workload in endpoint metadata.
     pub(crate) fn description(&self, cluster: &str) -> String {
-        let label = |names: &[&str]| names.iter().find_map(|name| self.labels.get(*name)).cloned();
-        let name = label(&["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]).unwrap_or_else(|| self.owner.clone());
-        let revision = label(&["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"])
-            .unwrap_or_else(|| "latest".to_owned());
-        format!("{};{};{name};{revision};{cluster}", self.owner, self.key.namespace)
+        let label = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| self.labels.get(*name))
+                .cloned()
+        };
+        let name = label(&[
+            "service.istio.io/canonical-name",
+            "app.kubernetes.io/name",
+            "app",
+        ])
+        .unwrap_or_else(|| self.owner.clone());
+        let revision = label(&[
+            "service.istio.io/canonical-revision",
+            "app.kubernetes.io/version",
+            "version",
+        ])
+        .unwrap_or_else(|| "latest".to_owned());
+        format!(
+            "{};{};{name};{revision};{cluster}",
+            self.owner, self.key.namespace
+        )
     }
 }
 
 /// A ReplicaSet made by a Deployment is named after it, with the pod template's hash behind.
 fn owner(pod: &core::Pod, labels: &Labels) -> Option<String> {
     let owners = pod.metadata.owner_references.as_ref()?;
-    let owner = owners.iter().find(|o| o.controller == Some(true)).or(owners.first())?;
+    let owner = owners
+        .iter()
+        .find(|o| o.controller == Some(true))
+        .or(owners.first())?;
     let deployment = labels
         .get("pod-template-hash")
         .filter(|_| owner.kind == "ReplicaSet")

@@ -1,6 +1,8 @@
 //! Changes of headers on the way.
 
-use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption, header_value_option::HeaderAppendAction};
+use envoy_types::pb::envoy::config::core::v3::{
+    HeaderValue, HeaderValueOption, header_value_option::HeaderAppendAction,
+};
 use resources::istio::virtual_service::HeaderOperations;
 
 /// Whether a proxy takes this as a header's name (RFC 9110 section 5.1, or a pseudo-header).
@@ -22,25 +24,47 @@ pub(crate) fn is_value(value: &str) -> bool {
 
 /// The authority that operations set, which is a rewrite of it.
 pub(super) fn authority(operations: Option<&HeaderOperations>) -> Option<&String> {
-    let set = operations?.set.iter().find(|(name, _)| name.eq_ignore_ascii_case("host") || *name == ":authority")?;
+    let set = operations?
+        .set
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("host") || *name == ":authority")?;
     Some(set.1)
 }
 
 /// What is added and what is removed. What a proxy would refuse is left out.
-pub(super) fn operations(operations: Option<&HeaderOperations>) -> (Vec<HeaderValueOption>, Vec<String>) {
-    let Some(operations) = operations else { return Default::default() };
-    let set = operations.set.iter().map(|pair| (pair, HeaderAppendAction::OverwriteIfExistsOrAdd));
-    let add = operations.add.iter().map(|pair| (pair, HeaderAppendAction::AppendIfExistsOrAdd));
+pub(super) fn operations(
+    operations: Option<&HeaderOperations>,
+) -> (Vec<HeaderValueOption>, Vec<String>) {
+    let Some(operations) = operations else {
+        return Default::default();
+    };
+    let set = operations
+        .set
+        .iter()
+        .map(|pair| (pair, HeaderAppendAction::OverwriteIfExistsOrAdd));
+    let add = operations
+        .add
+        .iter()
+        .map(|pair| (pair, HeaderAppendAction::AppendIfExistsOrAdd));
     let add = set
         .chain(add)
         .filter(|((name, value), _)| may_change(name) && is_value(value))
         .map(|((name, value), action)| HeaderValueOption {
-            header: Some(HeaderValue { key: name.clone(), value: format(value), ..Default::default() }),
+            header: Some(HeaderValue {
+                key: name.clone(),
+                value: format(value),
+                ..Default::default()
+            }),
             append_action: action.into(),
             ..Default::default()
         })
         .collect();
-    let remove = operations.remove.iter().filter(|name| may_change(name)).cloned().collect();
+    let remove = operations
+        .remove
+        .iter()
+        .filter(|name| may_change(name))
+        .cloned()
+        .collect();
     (add, remove)
 }
 
@@ -97,7 +121,10 @@ fn is_command(text: &str) -> bool {
     if COMMANDS.contains(&text) {
         return true;
     }
-    let inside = ["REQ(", "RESP("].iter().find_map(|head| text.strip_prefix(head)).and_then(|t| t.strip_suffix(')'));
+    let inside = ["REQ(", "RESP("]
+        .iter()
+        .find_map(|head| text.strip_prefix(head))
+        .and_then(|t| t.strip_suffix(')'));
     inside.is_some_and(|names| names.split('?').count() <= 2 && names.split('?').all(is_name))
 }
 

@@ -6,14 +6,19 @@ mod fault;
 mod header;
 mod retry;
 
+pub(crate) use action::limit_grpc_calls;
+pub(crate) use header::{
+    is_name as header_is_name, is_value as header_is_value, may_change as header_is_changeable,
+};
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3::{
-    Decorator, DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
-    route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+    Decorator, DirectResponseAction, Route, RouteAction, RouteConfiguration, RouteMatch,
+    VirtualHost, route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
 };
 use resources::istio::virtual_service::HttpRoute;
 use resources::mesh_config::OutboundMode;
@@ -33,14 +38,20 @@ const MAX_BODY: u32 = 1024 * 1024;
 
 /// The route configuration of a name: `PORT` for all services on an HTTP port, `HOST:PORT` for one
 /// service whose protocol is found out.
-pub(crate) fn configuration(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) -> Option<RouteConfiguration> {
+pub(crate) fn configuration(
+    name: &str,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> Option<RouteConfiguration> {
     if let Some((host, port)) = names::host_and_port(name) {
         return of_one_service(name, &Upstream::new(port, "", host), class, reads);
     }
     let port: u16 = name.parse().ok()?;
     let mut services: Vec<&Arc<Service>> = Vec::new();
     for service in reads.services_on(port)?.values() {
-        let http = service.port(port).is_some_and(|p| p.protocol.is_http() || p.protocol == Protocol::Auto);
+        let http = service
+            .port(port)
+            .is_some_and(|p| p.protocol.is_http() || p.protocol == Protocol::Auto);
         if http && visible(service, class, reads) {
             services.push(service);
         }
@@ -50,15 +61,20 @@ pub(crate) fn configuration(name: &str, class: &ProxyClass, reads: &mut Reads<'_
     let mut hosts: Vec<VirtualHost> = Vec::new();
     for service in services {
         // A domain in two virtual hosts would make the proxy refuse all of them.
-        let domains: Vec<String> =
-            domains(service, class).into_iter().filter(|domain| taken.insert(domain.clone())).collect();
+        let domains: Vec<String> = domains(service, class)
+            .into_iter()
+            .filter(|domain| taken.insert(domain.clone()))
+            .collect();
         if !domains.is_empty() {
             hosts.push(virtual_host(service, port, domains, class, reads));
         }
     }
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     hosts.push(unknown_hosts(reads));
-    Some(RouteConfiguration { ignore_port_in_host_matching: true, ..base(name, hosts) })
+    Some(RouteConfiguration {
+        ignore_port_in_host_matching: true,
+        ..base(name, hosts)
+    })
 }
 
 /// The routes of one service's port, whatever host the request names.
@@ -89,7 +105,12 @@ fn base(name: &str, virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
 }
 
 /// The single route of an inbound chain.
-pub(crate) fn inbound(cluster: &str, virtual_host: &str, operation: &str, grpc: bool) -> RouteConfiguration {
+pub(crate) fn inbound(
+    cluster: &str,
+    virtual_host: &str,
+    operation: &str,
+    grpc: bool,
+) -> RouteConfiguration {
     let action = RouteAction {
         cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
         timeout: duration(Duration::ZERO),
@@ -97,17 +118,26 @@ pub(crate) fn inbound(cluster: &str, virtual_host: &str, operation: &str, grpc: 
         retry_policy: (!grpc).then(retry::inbound),
         ..Default::default()
     };
-    let route = Route { decorator: decorator(operation), ..everything(DEFAULT, Action::Route(action)) };
+    let route = Route {
+        decorator: decorator(operation),
+        ..everything(DEFAULT, Action::Route(action))
+    };
     let host = VirtualHost {
         name: virtual_host.to_owned(),
         domains: vec!["*".to_owned()],
         routes: vec![route],
         ..Default::default()
     };
-    RouteConfiguration { name: cluster.to_owned(), virtual_hosts: vec![host], validate_clusters: bool_value(false), ..Default::default() }
+    RouteConfiguration {
+        name: cluster.to_owned(),
+        virtual_hosts: vec![host],
+        validate_clusters: bool_value(false),
+        ..Default::default()
+    }
 }
 
-fn unlimited_stream() -> envoy_types::pb::envoy::config::route::v3::route_action::MaxStreamDuration {
+fn unlimited_stream() -> envoy_types::pb::envoy::config::route::v3::route_action::MaxStreamDuration
+{
     envoy_types::pb::envoy::config::route::v3::route_action::MaxStreamDuration {
         max_stream_duration: duration(Duration::ZERO),
         grpc_timeout_header_max: duration(Duration::ZERO),
@@ -116,12 +146,23 @@ fn unlimited_stream() -> envoy_types::pb::envoy::config::route::v3::route_action
 }
 
 fn everything(name: &str, action: Action) -> Route {
-    let all = RouteMatch { path_specifier: Some(PathSpecifier::Prefix("/".to_owned())), ..Default::default() };
-    Route { name: name.to_owned(), r#match: Some(all), action: Some(action), ..Default::default() }
+    let all = RouteMatch {
+        path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+        ..Default::default()
+    };
+    Route {
+        name: name.to_owned(),
+        r#match: Some(all),
+        action: Some(action),
+        ..Default::default()
+    }
 }
 
 fn decorator(operation: &str) -> Option<Decorator> {
-    Some(Decorator { operation: operation.to_owned(), ..Default::default() })
+    Some(Decorator {
+        operation: operation.to_owned(),
+        ..Default::default()
+    })
 }
 
 /// Requests to hosts that no service has.
@@ -135,9 +176,13 @@ fn unknown_hosts(reads: &mut Reads<'_>) -> VirtualHost {
                 ..Default::default()
             }),
         ),
-        OutboundMode::RegistryOnly => {
-            ("block_all", Action::DirectResponse(DirectResponseAction { status: 502, ..Default::default() }))
-        }
+        OutboundMode::RegistryOnly => (
+            "block_all",
+            Action::DirectResponse(DirectResponseAction {
+                status: 502,
+                ..Default::default()
+            }),
+        ),
     };
     VirtualHost {
         name: name.to_owned(),
@@ -169,13 +214,23 @@ fn virtual_host(
     reads: &mut Reads<'_>,
 ) -> VirtualHost {
     let operation = format!("{}:{port}", service.host);
-    let context = Context { port, operation: format!("{operation}/*"), class };
+    let context = Context {
+        port,
+        operation: format!("{operation}/*"),
+        class,
+    };
     let mut routes = match applicable(service, class, reads) {
         Some(config) => context.routes(config, reads),
         None => vec![context.plain(service, reads)],
     };
     routes.truncate(MAX_ROUTES);
-    VirtualHost { name: operation, domains, routes, include_request_attempt_count: true, ..Default::default() }
+    VirtualHost {
+        name: operation,
+        domains,
+        routes,
+        include_request_attempt_count: true,
+        ..Default::default()
+    }
 }
 
 /// More than this in one virtual host are beyond any use and would only cost memory.
@@ -183,7 +238,11 @@ const MAX_ROUTES: usize = 10_000;
 
 /// The VirtualService that counts for a host: the oldest one for sidecars that is seen from here
 /// and says anything about requests.
-fn applicable<'a>(service: &Service, class: &ProxyClass, reads: &mut Reads<'a>) -> Option<&'a Arc<VirtualService>> {
+fn applicable<'a>(
+    service: &Service,
+    class: &ProxyClass,
+    reads: &mut Reads<'a>,
+) -> Option<&'a Arc<VirtualService>> {
     let all = reads.virtual_services(&service.host);
     if all.is_empty() {
         return None;
@@ -191,13 +250,25 @@ fn applicable<'a>(service: &Service, class: &ProxyClass, reads: &mut Reads<'a>) 
     let defaults = &reads.mesh().default_virtual_service_export_to;
     all.into_iter().find(|config| {
         let spec = &config.spec;
-        is_for_mesh(spec) && !spec.http.is_empty() && exported(&spec.export_to, defaults, &config.key.namespace, &class.namespace)
+        is_for_mesh(spec)
+            && !spec.http.is_empty()
+            && exported(
+                &spec.export_to,
+                defaults,
+                &config.key.namespace,
+                &class.namespace,
+            )
     })
 }
 
 /// Whether sidecars heed a VirtualService at all.
 pub(crate) fn is_for_mesh(spec: &resources::istio::virtual_service::VirtualServiceSpec) -> bool {
-    let of_routes = || spec.http.iter().flat_map(|r| &r.matches).any(|m| m.gateways.iter().any(|g| g == MESH));
+    let of_routes = || {
+        spec.http
+            .iter()
+            .flat_map(|r| &r.matches)
+            .any(|m| m.gateways.iter().any(|g| g == MESH))
+    };
     spec.gateways.is_empty() || spec.gateways.iter().any(|g| g == MESH) || of_routes()
 }
 
@@ -216,32 +287,44 @@ impl Context<'_> {
         let upstream = Upstream::new(self.port, "", &service.host);
         let rule = Rule::of(service, self.class, reads);
         let hash = action::hash_policies(&rule.policy("", self.port));
-        let action = RouteAction {
+        let mut action = RouteAction {
             cluster_specifier: Some(ClusterSpecifier::Cluster(upstream.cluster())),
             timeout: duration(Duration::ZERO),
-            max_grpc_timeout: duration(Duration::ZERO),
             retry_policy: Some(retry::default(hash.is_empty())),
             hash_policy: hash,
             ..Default::default()
         };
-        Route { decorator: decorator(&self.operation), ..everything(DEFAULT, Action::Route(action)) }
+        action::cap_grpc_timeout(&mut action);
+        Route {
+            decorator: decorator(&self.operation),
+            ..everything(DEFAULT, Action::Route(action))
+        }
     }
 
     fn routes(&self, config: &VirtualService, reads: &mut Reads<'_>) -> Vec<Route> {
         let mut routes = Vec::new();
         for http in &config.spec.http {
-            let Some(template) = self.template(config, http, reads) else { continue };
+            let Some(template) = self.template(config, http, reads) else {
+                continue;
+            };
             if http.matches.is_empty() {
                 routes.push(everything_like(template));
                 break;
             }
             for on in &http.matches {
-                let gateways = if on.gateways.is_empty() { &config.spec.gateways } else { &on.gateways };
+                let gateways = if on.gateways.is_empty() {
+                    &config.spec.gateways
+                } else {
+                    &on.gateways
+                };
                 let here = (gateways.is_empty() || gateways.iter().any(|g| g == MESH))
                     && on.port.is_none_or(|port| port == self.port)
                     && self.class.is_selected(&on.source_labels)
-                    && (on.source_namespace.is_empty() || *on.source_namespace == *self.class.namespace);
-                let Some(conditions) = condition::route_match(on).filter(|_| here) else { continue };
+                    && (on.source_namespace.is_empty()
+                        || *on.source_namespace == *self.class.namespace);
+                let Some(conditions) = condition::route_match(on).filter(|_| here) else {
+                    continue;
+                };
                 let catch_all = condition::is_everything(&conditions);
                 let mut route = template.clone();
                 if !on.name.is_empty() {
@@ -259,8 +342,17 @@ impl Context<'_> {
     }
 
     /// The route but for its conditions; nothing where it cannot be said to a proxy.
-    fn template(&self, config: &VirtualService, http: &HttpRoute, reads: &mut Reads<'_>) -> Option<Route> {
-        let name = if http.name.is_empty() { DEFAULT } else { &http.name };
+    fn template(
+        &self,
+        config: &VirtualService,
+        http: &HttpRoute,
+        reads: &mut Reads<'_>,
+    ) -> Option<Route> {
+        let name = if http.name.is_empty() {
+            DEFAULT
+        } else {
+            &http.name
+        };
         let action = action::action(http, &config.key.namespace, self.port, self.class, reads)?;
         let mut route = Route {
             name: name.to_owned(),
@@ -282,11 +374,15 @@ impl Context<'_> {
 }
 
 fn everything_like(route: Route) -> Route {
-    let all = RouteMatch { path_specifier: Some(PathSpecifier::Prefix("/".to_owned())), ..Default::default() };
-    Route { r#match: Some(all), ..route }
+    let all = RouteMatch {
+        path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+        ..Default::default()
+    };
+    Route {
+        r#match: Some(all),
+        ..route
+    }
 }
-
-pub(crate) use header::{is_name as header_is_name, is_value as header_is_value, may_change as header_is_changeable};
 
 /// Whether a proxy takes a regular expression.
 pub(crate) fn regex_is_taken(regex: &str) -> bool {

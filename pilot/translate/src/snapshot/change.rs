@@ -42,11 +42,25 @@ impl Snapshot {
         match object {
             Object::Service(o) => self.set_service(Service::new(o, &domain)),
             Object::Pod(o) => self.set_pod(Workload::new(o), stale),
-            Object::EndpointSlice(o) => self.set_slice(named(&o.metadata), service_of(&o.metadata), Slice::new(o), stale),
-            Object::Node(o) => self.set_node(o.metadata.name.as_deref().unwrap_or_default(), Some(locality(&o.metadata)), stale),
+            Object::EndpointSlice(o) => self.set_slice(
+                named(&o.metadata),
+                service_of(&o.metadata),
+                Slice::new(o),
+                stale,
+            ),
+            Object::Node(o) => self.set_node(
+                o.metadata.name.as_deref().unwrap_or_default(),
+                Some(locality(&o.metadata)),
+                stale,
+            ),
             Object::VirtualService(o) => {
                 let namespace = o.metadata.namespace.as_deref().unwrap_or("default");
-                let hosts = o.spec.hosts.iter().map(|h| host::resolve(h, namespace, &domain)).collect();
+                let hosts = o
+                    .spec
+                    .hosts
+                    .iter()
+                    .map(|h| host::resolve(h, namespace, &domain))
+                    .collect();
                 self.set_virtual_service(VirtualService::new(&o.metadata, hosts, o.spec.clone()));
             }
             Object::DestinationRule(o) => {
@@ -55,9 +69,16 @@ impl Snapshot {
                 self.set_destination_rule(DestinationRule::new(&o.metadata, hosts, o.spec.clone()));
             }
             Object::PeerAuthentication(o) => {
-                self.set_peer_authentication(PeerAuthentication::new(&o.metadata, Vec::new(), o.spec.clone()));
+                self.set_peer_authentication(PeerAuthentication::new(
+                    &o.metadata,
+                    Vec::new(),
+                    o.spec.clone(),
+                ));
             }
-            Object::Namespace(_) | Object::ConfigMap(_) | Object::Secret(_) | Object::Unsupported(_) => {}
+            Object::Namespace(_)
+            | Object::ConfigMap(_)
+            | Object::Secret(_)
+            | Object::Unsupported(_) => {}
         }
     }
 
@@ -86,9 +107,10 @@ impl Snapshot {
             }
             Kind::PeerAuthentication => {
                 if self.peer_authentications.remove(&name).is_some() {
-                    self.peer_authentications_by_namespace.edit(&name.namespace.clone(), |g| {
-                        g.remove(&name);
-                    });
+                    self.peer_authentications_by_namespace
+                        .edit(&name.namespace.clone(), |g| {
+                            g.remove(&name);
+                        });
                 }
             }
             Kind::Namespace | Kind::ConfigMap | Kind::Secret | Kind::Unsupported => {}
@@ -102,27 +124,33 @@ impl Snapshot {
         }
         self.drop_service(&key);
         self.services.set(key.clone(), service);
-        let Some(service) = self.services.get(&key).cloned() else { return };
+        let Some(service) = self.services.get(&key).cloned() else {
+            return;
+        };
         for port in &service.ports {
             self.services_by_port.edit(&port.number, |group| {
                 group.insert(key.clone(), Arc::clone(&service));
             });
         }
-        self.services_by_namespace.edit(&key.namespace.clone(), |group| {
-            group.insert(key, service);
-        });
+        self.services_by_namespace
+            .edit(&key.namespace.clone(), |group| {
+                group.insert(key, service);
+            });
     }
 
     fn drop_service(&mut self, key: &NamespacedName) {
-        let Some(old) = self.services.remove(key) else { return };
+        let Some(old) = self.services.remove(key) else {
+            return;
+        };
         for port in &old.ports {
             self.services_by_port.edit(&port.number, |group| {
                 group.remove(key);
             });
         }
-        self.services_by_namespace.edit(&key.namespace.clone(), |group| {
-            group.remove(key);
-        });
+        self.services_by_namespace
+            .edit(&key.namespace.clone(), |group| {
+                group.remove(key);
+            });
     }
 
     fn set_pod(&mut self, pod: Workload, stale: &mut BTreeSet<NamespacedName>) {
@@ -134,12 +162,19 @@ impl Snapshot {
             self.unlink_pod(&old, stale);
         }
         self.pods.set(key.clone(), pod);
-        let Some(pod) = self.pods.get(&key).cloned() else { return };
+        let Some(pod) = self.pods.get(&key).cloned() else {
+            return;
+        };
         for ip in &pod.ips {
             self.pods_by_ip.edit(ip, |group| {
                 group.insert(key.clone(), Arc::clone(&pod));
             });
-            stale.extend(self.services_by_ip.get(ip).into_iter().flat_map(|s| s.iter().cloned()));
+            stale.extend(
+                self.services_by_ip
+                    .get(ip)
+                    .into_iter()
+                    .flat_map(|s| s.iter().cloned()),
+            );
         }
     }
 
@@ -148,7 +183,12 @@ impl Snapshot {
             self.pods_by_ip.edit(ip, |group| {
                 group.remove(&pod.key);
             });
-            stale.extend(self.services_by_ip.get(ip).into_iter().flat_map(|s| s.iter().cloned()));
+            stale.extend(
+                self.services_by_ip
+                    .get(ip)
+                    .into_iter()
+                    .flat_map(|s| s.iter().cloned()),
+            );
         }
     }
 
@@ -163,7 +203,10 @@ impl Snapshot {
             self.drop_slice(&name, stale);
         }
         let Some(service) = service else { return };
-        let known = self.slices.get(&service).and_then(|group| group.get(&name.name));
+        let known = self
+            .slices
+            .get(&service)
+            .and_then(|group| group.get(&name.name));
         if known.is_some_and(|old| **old == slice) {
             return;
         }
@@ -175,14 +218,21 @@ impl Snapshot {
     }
 
     fn drop_slice(&mut self, name: &NamespacedName, stale: &mut BTreeSet<NamespacedName>) {
-        let Some(service) = self.slice_services.remove(name) else { return };
+        let Some(service) = self.slice_services.remove(name) else {
+            return;
+        };
         self.slices.edit(&service, |group| {
             group.remove(&name.name);
         });
         stale.insert((*service).clone());
     }
 
-    fn set_node(&mut self, name: &str, locality: Option<Locality>, stale: &mut BTreeSet<NamespacedName>) {
+    fn set_node(
+        &mut self,
+        name: &str,
+        locality: Option<Locality>,
+        stale: &mut BTreeSet<NamespacedName>,
+    ) {
         let old = self.nodes.get(name).cloned();
         match locality {
             Some(locality) => self.nodes.set(name.into(), locality),
@@ -195,7 +245,10 @@ impl Snapshot {
         }
         // Machines come and go rarely, so no index leads from one to the services that it serves.
         let concerned = self.slices.iter().filter(|(_, slices)| {
-            slices.values().flat_map(|s| &s.endpoints).any(|e| e.node == name)
+            slices
+                .values()
+                .flat_map(|s| &s.endpoints)
+                .any(|e| e.node == name)
         });
         stale.extend(concerned.map(|(service, _)| service.clone()));
     }
@@ -203,7 +256,11 @@ impl Snapshot {
     fn set_virtual_service(&mut self, config: VirtualService) {
         let old = self.virtual_services.get(&config.key).cloned();
         self.count_selectors(callers_of_routes(&config), true);
-        set(&mut self.virtual_services, &mut self.virtual_services_by_host, config);
+        set(
+            &mut self.virtual_services,
+            &mut self.virtual_services_by_host,
+            config,
+        );
         if let Some(old) = old {
             self.count_selectors(callers_of_routes(&old), false);
         }
@@ -212,7 +269,11 @@ impl Snapshot {
     fn set_destination_rule(&mut self, config: DestinationRule) {
         let old = self.destination_rules.get(&config.key).cloned();
         self.count_selectors(callers_of_rule(&config), true);
-        set(&mut self.destination_rules, &mut self.destination_rules_by_host, config);
+        set(
+            &mut self.destination_rules,
+            &mut self.destination_rules_by_host,
+            config,
+        );
         if let Some(old) = old {
             self.count_selectors(callers_of_rule(&old), false);
         }
@@ -236,10 +297,13 @@ impl Snapshot {
     fn set_peer_authentication(&mut self, config: PeerAuthentication) {
         let key = config.key.clone();
         self.peer_authentications.set(key.clone(), config);
-        let Some(config) = self.peer_authentications.get(&key).cloned() else { return };
-        self.peer_authentications_by_namespace.edit(&key.namespace.clone(), |group| {
-            group.insert(key, config);
-        });
+        let Some(config) = self.peer_authentications.get(&key).cloned() else {
+            return;
+        };
+        self.peer_authentications_by_namespace
+            .edit(&key.namespace.clone(), |group| {
+                group.insert(key, config);
+            });
     }
 
     /// Makes the joined endpoints of a service anew from its slices, the pods and the machines.
@@ -258,12 +322,23 @@ impl Snapshot {
                 let workload = self
                     .pods_by_ip
                     .get(&endpoint.address)
-                    .and_then(|group| group.values().find(|pod| pod.key.namespace == service.namespace))
+                    .and_then(|group| {
+                        group
+                            .values()
+                            .find(|pod| pod.key.namespace == service.namespace)
+                    })
                     .cloned();
-                if let Some(pod) = workload.as_ref().filter(|_| endpoint.health != Health::NotReady) {
+                if let Some(pod) = workload
+                    .as_ref()
+                    .filter(|_| endpoint.health != Health::NotReady)
+                {
                     accounts.insert((Arc::clone(&pod.key.namespace), pod.service_account.clone()));
                 }
-                let mut locality = self.nodes.get(endpoint.node.as_str()).map(|l| Locality::clone(l)).unwrap_or_default();
+                let mut locality = self
+                    .nodes
+                    .get(endpoint.node.as_str())
+                    .map(|l| Locality::clone(l))
+                    .unwrap_or_default();
                 if !endpoint.zone.is_empty() {
                     locality.zone.clone_from(&endpoint.zone);
                 }
@@ -276,8 +351,16 @@ impl Snapshot {
                 });
             }
         }
-        joined.all.sort_by(|a, b| (a.address, &a.ports).cmp(&(b.address, &b.ports)));
-        let before: BTreeSet<_> = self.endpoints.get(service).into_iter().flat_map(|e| &e.all).map(|e| e.address).collect();
+        joined
+            .all
+            .sort_by(|a, b| (a.address, &a.ports).cmp(&(b.address, &b.ports)));
+        let before: BTreeSet<_> = self
+            .endpoints
+            .get(service)
+            .into_iter()
+            .flat_map(|e| &e.all)
+            .map(|e| e.address)
+            .collect();
         let after: BTreeSet<_> = joined.all.iter().map(|e| e.address).collect();
         for gone in before.difference(&after) {
             self.services_by_ip.edit(gone, |services| {
@@ -295,27 +378,59 @@ impl Snapshot {
 }
 
 fn callers_of_routes(config: &VirtualService) -> Vec<Labels> {
-    let http = config.spec.http.iter().flat_map(|r| &r.matches).map(|m| &m.source_labels);
-    let tcp = config.spec.tcp.iter().flat_map(|r| &r.matches).map(|m| &m.source_labels);
-    http.chain(tcp).filter(|labels| !labels.is_empty()).cloned().collect()
+    let http = config
+        .spec
+        .http
+        .iter()
+        .flat_map(|r| &r.matches)
+        .map(|m| &m.source_labels);
+    let tcp = config
+        .spec
+        .tcp
+        .iter()
+        .flat_map(|r| &r.matches)
+        .map(|m| &m.source_labels);
+    http.chain(tcp)
+        .filter(|labels| !labels.is_empty())
+        .cloned()
+        .collect()
 }
 
 fn callers_of_rule(config: &DestinationRule) -> Vec<Labels> {
-    let selector = config.spec.workload_selector.as_ref().map(|s| s.match_labels.clone());
-    selector.into_iter().filter(|labels| !labels.is_empty()).collect()
+    let selector = config
+        .spec
+        .workload_selector
+        .as_ref()
+        .map(|s| s.match_labels.clone());
+    selector
+        .into_iter()
+        .filter(|labels| !labels.is_empty())
+        .collect()
 }
 
 fn named(meta: &ObjectMeta) -> NamespacedName {
-    NamespacedName::new(meta.namespace.as_deref().unwrap_or("default"), meta.name.as_deref().unwrap_or_default())
+    NamespacedName::new(
+        meta.namespace.as_deref().unwrap_or("default"),
+        meta.name.as_deref().unwrap_or_default(),
+    )
 }
 
 fn service_of(meta: &ObjectMeta) -> Option<NamespacedName> {
     let name = meta.labels.as_ref()?.get(SERVICE_OF_SLICE)?;
-    Some(NamespacedName::new(meta.namespace.as_deref().unwrap_or("default"), name))
+    Some(NamespacedName::new(
+        meta.namespace.as_deref().unwrap_or("default"),
+        name,
+    ))
 }
 
 fn locality(meta: &ObjectMeta) -> Locality {
-    let label = |name: &str| meta.labels.as_ref().and_then(|l| l.get(name)).cloned().unwrap_or_default();
+    let label = |name: &str| {
+        meta.labels
+            .as_ref()
+            .and_then(|l| l.get(name))
+            .cloned()
+            .unwrap_or_default()
+    };
     Locality {
         region: label("topology.kubernetes.io/region"),
         zone: label("topology.kubernetes.io/zone"),
@@ -336,7 +451,9 @@ fn set<S: PartialEq>(
         unlink(by_host, &old);
     }
     table.set(key.clone(), config);
-    let Some(config) = table.get(&key).cloned() else { return };
+    let Some(config) = table.get(&key).cloned() else {
+        return;
+    };
     for host in &config.hosts {
         by_host.edit(&Arc::from(host.as_str()), |group| {
             group.insert(key.clone(), Arc::clone(&config));

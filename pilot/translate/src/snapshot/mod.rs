@@ -42,7 +42,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { domain: "cluster.local".to_owned(), cluster: "Kubernetes".to_owned() }
+        Self {
+            domain: "cluster.local".to_owned(),
+            cluster: "Kubernetes".to_owned(),
+        }
     }
 }
 
@@ -81,7 +84,10 @@ pub struct Snapshot {
 impl Snapshot {
     /// An empty world with Istio's default mesh configuration.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), ..Self::default() }
+        Self {
+            settings: Arc::new(settings),
+            ..Self::default()
+        }
     }
 
     /// The world after some changes. What did not change is shared, and an object that changed in
@@ -111,10 +117,6 @@ impl Snapshot {
     /// How many pods there are.
     pub fn pod_count(&self) -> usize {
         self.pods.iter().count()
-    }
-
-    pub(crate) fn all_services(&self) -> impl Iterator<Item = &Arc<Service>> {
-        self.services.iter().map(|(_, service)| service)
     }
 
     pub(crate) fn all_virtual_services(&self) -> impl Iterator<Item = &Arc<VirtualService>> {

@@ -55,7 +55,9 @@ impl Query {
             Query::Accounts(key) => erase(snapshot.accounts.get(key)),
             Query::VirtualServices(host) => erase(snapshot.virtual_services_by_host.get(host)),
             Query::DestinationRules(host) => erase(snapshot.destination_rules_by_host.get(host)),
-            Query::PeerAuthentications(ns) => erase(snapshot.peer_authentications_by_namespace.get(ns)),
+            Query::PeerAuthentications(ns) => {
+                erase(snapshot.peer_authentications_by_namespace.get(ns))
+            }
         }
     }
 
@@ -71,7 +73,10 @@ impl Query {
             Query::Accounts(_) => (7, Some(snapshot.accounts.identity())),
             Query::VirtualServices(_) => (8, Some(snapshot.virtual_services_by_host.identity())),
             Query::DestinationRules(_) => (9, Some(snapshot.destination_rules_by_host.identity())),
-            Query::PeerAuthentications(_) => (10, Some(snapshot.peer_authentications_by_namespace.identity())),
+            Query::PeerAuthentications(_) => (
+                10,
+                Some(snapshot.peer_authentications_by_namespace.identity()),
+            ),
         }
     }
 }
@@ -85,7 +90,9 @@ pub(crate) struct Seen {
 impl Seen {
     /// Whether another snapshot gives the same answers.
     pub(crate) fn holds_in(&self, snapshot: &Snapshot) -> bool {
-        self.answers.iter().all(|(query, answer)| same(&query.answer(snapshot), answer))
+        self.answers
+            .iter()
+            .all(|(query, answer)| same(&query.answer(snapshot), answer))
     }
 
     /// The tables that were read.
@@ -93,7 +100,9 @@ impl Seen {
         for (query, _) in &self.answers {
             let (number, _) = query.table(snapshot);
             if !tables.read.iter().any(|(n, ..)| *n == number) {
-                tables.read.push((number, query.clone(), query.table(snapshot).1));
+                tables
+                    .read
+                    .push((number, query.clone(), query.table(snapshot).1));
             }
         }
     }
@@ -108,21 +117,26 @@ pub(crate) struct Tables {
 impl Tables {
     /// Whether another snapshot has the same tables.
     pub(crate) fn hold_in(&self, snapshot: &Snapshot) -> bool {
-        self.read.iter().all(|(_, query, answer)| same(&query.table(snapshot).1, answer))
+        self.read
+            .iter()
+            .all(|(_, query, answer)| same(&query.table(snapshot).1, answer))
     }
 }
 
 /// Access to a snapshot that records what is read.
 #[derive(Debug)]
-pub struct Reads<'a> {
+pub(crate) struct Reads<'a> {
     snapshot: &'a Snapshot,
     seen: Seen,
 }
 
 impl<'a> Reads<'a> {
     /// Starts recording.
-    pub fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, seen: Seen::default() }
+    pub(crate) fn new(snapshot: &'a Snapshot) -> Self {
+        Self {
+            snapshot,
+            seen: Seen::default(),
+        }
     }
 
     pub(crate) fn into_seen(self) -> Seen {
@@ -130,7 +144,14 @@ impl<'a> Reads<'a> {
     }
 
     fn record(&mut self, query: Query) {
-        if !self.seen.answers.iter().rev().take(32).any(|(q, _)| *q == query) {
+        if !self
+            .seen
+            .answers
+            .iter()
+            .rev()
+            .take(32)
+            .any(|(q, _)| *q == query)
+        {
             let answer = query.answer(self.snapshot);
             self.seen.answers.push((query, answer));
         }
@@ -180,7 +201,10 @@ impl<'a> Reads<'a> {
         self.snapshot.endpoints.get(service)
     }
 
-    pub(crate) fn accounts(&mut self, service: &NamespacedName) -> Option<&'a Arc<BTreeSet<(Arc<str>, String)>>> {
+    pub(crate) fn accounts(
+        &mut self,
+        service: &NamespacedName,
+    ) -> Option<&'a Arc<BTreeSet<(Arc<str>, String)>>> {
         self.record(Query::Accounts(service.clone()));
         self.snapshot.accounts.get(service)
     }
@@ -214,11 +238,19 @@ impl<'a> Reads<'a> {
     }
 
     /// PeerAuthentications of a namespace, oldest first.
-    pub(crate) fn peer_authentications(&mut self, namespace: &str) -> Vec<&'a Arc<PeerAuthentication>> {
+    pub(crate) fn peer_authentications(
+        &mut self,
+        namespace: &str,
+    ) -> Vec<&'a Arc<PeerAuthentication>> {
         let namespace: Arc<str> = namespace.into();
         self.record(Query::PeerAuthentications(Arc::clone(&namespace)));
-        let mut found: Vec<_> =
-            self.snapshot.peer_authentications_by_namespace.get(&namespace).into_iter().flat_map(|g| g.values()).collect();
+        let mut found: Vec<_> = self
+            .snapshot
+            .peer_authentications_by_namespace
+            .get(&namespace)
+            .into_iter()
+            .flat_map(|g| g.values())
+            .collect();
         found.sort_by(|a, b| a.age().cmp(&b.age()));
         found
     }

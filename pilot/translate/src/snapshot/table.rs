@@ -17,13 +17,17 @@ pub(crate) struct Table<K, V> {
 
 impl<K, V> Clone for Table<K, V> {
     fn clone(&self) -> Self {
-        Self { root: Arc::clone(&self.root) }
+        Self {
+            root: Arc::clone(&self.root),
+        }
     }
 }
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { root: Arc::new((0..SHARDS).map(|_| None).collect()) }
+        Self {
+            root: Arc::new((0..SHARDS).map(|_| None).collect()),
+        }
     }
 }
 
@@ -120,7 +124,10 @@ mod tests {
         let before = table.clone();
         table.set(7, 70);
         for n in 0..1000_u32 {
-            assert_eq!(Arc::ptr_eq(before.get(&n).unwrap(), table.get(&n).unwrap()), n != 7);
+            assert_eq!(
+                Arc::ptr_eq(before.get(&n).unwrap(), table.get(&n).unwrap()),
+                n != 7
+            );
         }
         assert_eq!(**before.get(&7).unwrap(), 7);
     }

@@ -44,7 +44,11 @@ fn next(bytes: &[u8]) -> Option<Field<'_>> {
         _ => return None,
     };
     let whole = bytes.get(..head.checked_add(length)?)?;
-    Some(Field { number: u32::try_from(tag >> 3).ok()?, whole, payload })
+    Some(Field {
+        number: u32::try_from(tag >> 3).ok()?,
+        whole,
+        payload,
+    })
 }
 
 /// The message with the entries of the map at `path` sorted by their bytes, which begin with the
@@ -80,15 +84,29 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use envoy_types::pb::envoy::config::core::v3::Metadata;
-    use envoy_types::pb::envoy::config::endpoint::v3::{ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints};
+    use envoy_types::pb::envoy::config::endpoint::v3::{
+        ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints,
+    };
     use prost::Message;
 
     fn with_metadata() -> ClusterLoadAssignment {
-        let filter_metadata = (0..8).map(|n| (format!("key{n}"), Default::default())).collect();
-        let endpoint = LbEndpoint { metadata: Some(Metadata { filter_metadata, ..Default::default() }), health_status: 1, ..Default::default() };
+        let filter_metadata = (0..8)
+            .map(|n| (format!("key{n}"), Default::default()))
+            .collect();
+        let endpoint = LbEndpoint {
+            metadata: Some(Metadata {
+                filter_metadata,
+                ..Default::default()
+            }),
+            health_status: 1,
+            ..Default::default()
+        };
         ClusterLoadAssignment {
             cluster_name: "c".to_owned(),
-            endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![endpoint; 2], ..Default::default() }],
+            endpoints: vec![LocalityLbEndpoints {
+                lb_endpoints: vec![endpoint; 2],
+                ..Default::default()
+            }],
             ..Default::default()
         }
     }
@@ -98,9 +116,15 @@ mod tests {
         let path = [2, 2, 3, 1];
         let first = sort(&with_metadata().encode_to_vec(), &path).unwrap();
         for _ in 0..20 {
-            assert_eq!(sort(&with_metadata().encode_to_vec(), &path).unwrap(), first);
+            assert_eq!(
+                sort(&with_metadata().encode_to_vec(), &path).unwrap(),
+                first
+            );
         }
-        assert_eq!(ClusterLoadAssignment::decode(first.as_slice()).unwrap(), with_metadata());
+        assert_eq!(
+            ClusterLoadAssignment::decode(first.as_slice()).unwrap(),
+            with_metadata()
+        );
     }
 
     #[test]

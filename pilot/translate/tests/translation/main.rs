@@ -1,0 +1,14 @@
+//! Translation as its users see it: snapshots in, resources out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod grpc;
+mod recomputing;
+mod routes;
+mod sidecar;
+#[allow(dead_code)]
+mod world;
