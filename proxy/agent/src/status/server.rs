@@ -180,3 +180,35 @@ fn refuse_remote(peer: SocketAddr) -> Option<Response> {
         (StatusCode::FORBIDDEN, text).into_response()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pod_itself_may_quit_or_drain() {
+        let from = |ip: &str| {
+            let ip = ip.parse().unwrap_or(IpAddr::from([192, 0, 2, 1]));
+            refuse_remote(SocketAddr::new(ip, 1)).map(|refusal| refusal.status())
+        };
+        assert_eq!(from("127.0.0.1"), None);
+        assert_eq!(from("::1"), None);
+        assert_eq!(from("::ffff:127.0.0.1"), None);
+        assert_eq!(from("10.0.0.9"), Some(StatusCode::FORBIDDEN));
+        assert_eq!(from("::ffff:10.0.0.9"), Some(StatusCode::FORBIDDEN));
+    }
+
+    #[test]
+    fn only_paths_of_probes_become_routes() {
+        assert!(is_probe_path("/app-health/hello/livez"));
+        assert!(is_probe_path("/app-lifecycle/hello/prestopz"));
+        for path in [
+            "/healthz/ready",
+            "/app-health//livez",
+            "/app-health/{*x}/livez",
+            "/app-health/a/b",
+        ] {
+            assert!(!is_probe_path(path), "{path}");
+        }
+    }
+}
