@@ -7,6 +7,7 @@ use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::google::protobuf;
 use prost::{Message, Name};
+use resources::istio::duration::GoDuration;
 use xds::TypeUrl;
 
 mod canonical;
@@ -52,12 +53,23 @@ pub(crate) fn bool_value(value: bool) -> Option<protobuf::BoolValue> {
     Some(protobuf::BoolValue { value })
 }
 
-/// A duration; protobuf's own limit is some 10,000 years.
+/// Longer than this is for ever; Envoy refuses what does not fit into 63 bits of nanoseconds.
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// A duration, of [`FOREVER`] at most.
 pub(crate) fn duration(of: Duration) -> Option<protobuf::Duration> {
+    let of = of.min(FOREVER);
     Some(protobuf::Duration {
-        seconds: i64::try_from(of.as_secs()).unwrap_or(i64::MAX),
+        seconds: i64::try_from(of.as_secs()).unwrap_or_default(),
         nanos: i32::try_from(of.subsec_nanos()).unwrap_or_default(),
     })
+}
+
+/// A duration in a field where proxies refuse zero; zero (and less than a millisecond, which
+/// proxies round to zero) counts as not written.
+pub(crate) fn some_time(of: Option<GoDuration>) -> Option<protobuf::Duration> {
+    of.filter(|d| d.0.as_millis() > 0)
+        .and_then(|d| duration(d.0))
 }
 
 pub(crate) fn string_struct<'a>(

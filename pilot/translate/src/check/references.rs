@@ -3,6 +3,7 @@
 use resources::istio::virtual_service::{Destination, HttpMatchRequest, HttpRoute, StringMatch};
 use resources::problem::Problem;
 
+use crate::cluster::policy::is_table_size;
 use crate::model::config::{DestinationRule, VirtualService};
 use crate::model::host;
 use crate::route::{
@@ -218,22 +219,47 @@ pub(super) fn destination_rule(
     snapshot: &Snapshot,
 ) -> Vec<Problem> {
     let domain = &snapshot.settings().domain;
-    let unknown = |host: &&String| {
-        !host.contains('*')
-            && host::service_of(host, domain)
-                .and_then(|k| snapshot.service(&k))
-                .is_none()
-    };
-    config
-        .hosts
-        .iter()
-        .filter(unknown)
-        .map(|host| {
+    let mut problems = Vec::new();
+    for host in config.hosts.iter().filter(|host| !host.contains('*')) {
+        if host::service_of(host, domain)
+            .and_then(|k| snapshot.service(&k))
+            .is_none()
+        {
             let message =
                 format!("there is no service {host}; the rule has no effect until there is");
-            Problem::warning("", message)
-                .about(object)
-                .at_field("spec.host")
-        })
-        .collect()
+            problems.push(
+                Problem::warning("", message)
+                    .about(object)
+                    .at_field("spec.host"),
+            );
+        }
+    }
+    let whole = config
+        .spec
+        .traffic_policy
+        .iter()
+        .map(|p| (p, "spec.trafficPolicy".to_owned()));
+    let subsets = config.spec.subsets.iter().enumerate();
+    let of_subsets = subsets.filter_map(|(n, s)| {
+        Some((
+            s.traffic_policy.as_ref()?,
+            format!("spec.subsets[{n}].trafficPolicy"),
+        ))
+    });
+    for (policy, field) in whole.chain(of_subsets) {
+        let maglev = policy
+            .load_balancer
+            .as_ref()
+            .and_then(|l| l.consistent_hash.as_ref())
+            .and_then(|h| h.maglev);
+        if let Some(size) = maglev
+            .map(|m| m.table_size)
+            .filter(|size| *size > 0 && !is_table_size(*size))
+        {
+            let message = format!("{size} is no prime up to 5000011; the default of 65537 is used");
+            let field = format!("{field}.loadBalancer.consistentHash.maglev.tableSize");
+            problems.push(Problem::warning("", message).about(object).at_field(field));
+        }
+    }
+    problems
 }

@@ -10,14 +10,14 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 use resources::mesh_config::InboundMode;
 
 use super::policy::{self, Rule};
-use super::{NEVER, Upstreams, base, bind_loopback, options_with, original_destination};
+use super::{Upstreams, base, bind_loopback, options_with, original_destination};
 use crate::model::protocol::Protocol;
 use crate::model::selector::selects;
 use crate::model::service::{Port, Resolution, Service, Target};
 use crate::names;
 use crate::proxy::{Inbound, ProxyClass};
 use crate::snapshot::reads::Reads;
-use crate::wire::{address, duration};
+use crate::wire::{FOREVER, address, duration};
 
 /// The services' ports that lead to a workload, by the workload's own port. Where several services
 /// lead to one port, the oldest says which protocol it speaks.
@@ -72,7 +72,7 @@ pub(crate) fn cluster(
     let mut made = match reads.mesh().inbound_traffic_policy.mode {
         InboundMode::Passthrough => Cluster {
             upstream_bind_config: bind_loopback(class),
-            cleanup_interval: duration(NEVER),
+            cleanup_interval: duration(FOREVER),
             ..original_destination(name, reads)
         },
         InboundMode::Localhost => Cluster {

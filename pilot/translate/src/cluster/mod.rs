@@ -23,7 +23,7 @@ pub(crate) use tls::{auto_mutual_tls, downstream_context, inbound_mode};
 use crate::names;
 use crate::proxy::{ProxyClass, Role};
 use crate::snapshot::reads::Reads;
-use crate::wire::{any, duration, u32_value};
+use crate::wire::{any, duration, some_time, u32_value};
 
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -64,10 +64,15 @@ fn base(name: &str, discovery: cluster::DiscoveryType, reads: &mut Reads<'_>) ->
         name: name.to_owned(),
         // The separator keeps Envoy from reading part of the name as a statistic's own.
         alt_stat_name: format!("{name};"),
-        connect_timeout: duration(reads.mesh().connect_timeout.0),
+        connect_timeout: connect_timeout(reads),
         cluster_discovery_type: Some(cluster::ClusterDiscoveryType::Type(discovery.into())),
         ..Default::default()
     }
+}
+
+/// Proxies refuse zero; the mesh's default stands in for it.
+fn connect_timeout(reads: &mut Reads<'_>) -> Option<envoy_types::pb::google::protobuf::Duration> {
+    some_time(Some(reads.mesh().connect_timeout)).or_else(|| duration(Duration::from_secs(10)))
 }
 
 /// A cluster that sends to the address that the connection was made to.
@@ -171,6 +176,3 @@ fn options_with(
     };
     std::iter::once((HTTP_OPTIONS.to_owned(), any(&options))).collect()
 }
-
-/// The longest time that Envoy takes in milliseconds without an overflow: never, in effect.
-const NEVER: Duration = Duration::from_millis(i64::MAX as u64 / 1_000_000);

@@ -13,7 +13,7 @@ use crate::model::service::{Port, Resolution, Service};
 use crate::names::Upstream;
 use crate::proxy::ProxyClass;
 use crate::snapshot::reads::Reads;
-use crate::wire::{ads, duration};
+use crate::wire::ads;
 
 /// Whether a service is seen by the workloads of a class.
 pub(crate) fn visible(service: &Service, class: &ProxyClass, reads: &mut Reads<'_>) -> bool {
@@ -182,7 +182,7 @@ pub(crate) fn for_grpc(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) ->
             eds_config: ads(),
             service_name: name.to_owned(),
         }),
-        connect_timeout: duration(reads.mesh().connect_timeout.0),
+        connect_timeout: super::connect_timeout(reads),
         lb_policy: cluster::LbPolicy::RoundRobin.into(),
         cluster_discovery_type: Some(cluster::ClusterDiscoveryType::Type(
             cluster::DiscoveryType::Eds.into(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use envoy_types::pb::envoy::config::cluster::v3 as envoy;
 use envoy_types::pb::envoy::config::cluster::v3::{Cluster, UpstreamConnectionOptions, cluster};
@@ -16,7 +17,7 @@ use crate::model::config::{DestinationRule, exported};
 use crate::model::service::Service;
 use crate::proxy::ProxyClass;
 use crate::snapshot::reads::Reads;
-use crate::wire::{duration, u32_value};
+use crate::wire::{duration, some_time, u32_value};
 
 /// The rule for a service, of one namespace: the client's, else the service's, else the root's.
 #[derive(Debug, Default)]
@@ -161,9 +162,7 @@ pub(super) fn http_options(blocks: &Blocks<'_>) -> Option<core::HttpProtocolOpti
         idle_timeout: http
             .and_then(|h| h.idle_timeout)
             .and_then(|d| duration(d.0)),
-        max_connection_duration: tcp
-            .and_then(|t| t.max_connection_duration)
-            .and_then(|d| duration(d.0)),
+        max_connection_duration: some_time(tcp.and_then(|t| t.max_connection_duration)),
         max_requests_per_connection: http
             .and_then(|h| h.max_requests_per_connection)
             .filter(|n| *n > 0)
@@ -182,11 +181,8 @@ pub(super) fn http2_options(blocks: &Blocks<'_>) -> core::Http2ProtocolOptions {
             .and_then(u32_value),
         connection_keepalive: http.and_then(|h| h.http2_keep_alive.as_ref()).map(|k| {
             core::KeepaliveSettings {
-                interval: k.interval.and_then(|d| duration(d.0)),
-                timeout: duration(
-                    k.timeout
-                        .map_or(std::time::Duration::from_secs(20), |d| d.0),
-                ),
+                interval: some_time(k.interval),
+                timeout: some_time(k.timeout).or_else(|| duration(Duration::from_secs(20))),
                 ..Default::default()
             }
         }),
@@ -202,7 +198,10 @@ pub(super) fn apply(blocks: &Blocks<'_>, service: &Service, cluster: &mut Cluste
     }
     if let Some(outlier) = blocks.outlier {
         cluster.outlier_detection = Some(outlier_detection(outlier));
-        panic_threshold(cluster, f64::from(outlier.min_health_percent.unwrap_or(0)));
+        panic_threshold(
+            cluster,
+            f64::from(outlier.min_health_percent.unwrap_or(0).min(100)),
+        );
     }
     if service.resolution == crate::model::service::Resolution::ClientSide {
         load_balancer(blocks.load_balancer, cluster);
@@ -232,8 +231,8 @@ fn pool(blocks: &Blocks<'_>, cluster: &mut Cluster) {
     if let Some(tcp) = blocks.pool.and_then(|p| p.tcp.as_ref()) {
         limits.max_connections =
             u32_value(tcp.max_connections.filter(|n| *n > 0).unwrap_or(u32::MAX));
-        if let Some(timeout) = tcp.connect_timeout {
-            cluster.connect_timeout = duration(timeout.0);
+        if let Some(timeout) = some_time(tcp.connect_timeout) {
+            cluster.connect_timeout = Some(timeout);
         }
         if let Some(keepalive) = &tcp.tcp_keepalive {
             let seconds = |d: resources::istio::duration::GoDuration| {
@@ -253,10 +252,10 @@ fn pool(blocks: &Blocks<'_>, cluster: &mut Cluster) {
         limits.max_retries = None;
         limits.retry_budget = Some(envoy::circuit_breakers::thresholds::RetryBudget {
             budget_percent: Some(Percent {
-                value: budget.percent.unwrap_or(20.0),
+                value: budget.percent.unwrap_or(20.0).clamp(0.0, 100.0),
             }),
             min_retry_concurrency: u32_value(budget.min_retry_concurrency.unwrap_or(3)),
-            budget_interval: budget.budget_interval.and_then(|d| duration(d.0)),
+            budget_interval: some_time(budget.budget_interval),
         });
     }
     cluster.circuit_breakers = Some(envoy::CircuitBreakers {
@@ -276,9 +275,11 @@ fn outlier_detection(outlier: &OutlierDetection) -> envoy::OutlierDetection {
         enforcing_consecutive_5xx: enforced(outlier.consecutive_5xx_errors),
         consecutive_gateway_failure: gateway.and_then(u32_value),
         enforcing_consecutive_gateway_failure: enforced(gateway),
-        interval: outlier.interval.and_then(|d| duration(d.0)),
-        base_ejection_time: outlier.base_ejection_time.and_then(|d| duration(d.0)),
-        max_ejection_percent: outlier.max_ejection_percent.and_then(u32_value),
+        interval: some_time(outlier.interval),
+        base_ejection_time: some_time(outlier.base_ejection_time),
+        max_ejection_percent: outlier
+            .max_ejection_percent
+            .and_then(|p| u32_value(p.min(100))),
         enforcing_success_rate: u32_value(0),
         split_external_local_origin_errors: outlier
             .split_external_local_origin_errors
@@ -300,8 +301,8 @@ fn load_balancer(settings: Option<&LoadBalancerSettings>, cluster: &mut Cluster)
     if let Some(hash) = &settings.consistent_hash {
         if let Some(maglev) = &hash.maglev {
             cluster.lb_policy = cluster::LbPolicy::Maglev.into();
-            let table_size = (maglev.table_size > 0)
-                .then_some(maglev.table_size)
+            let table_size = Some(maglev.table_size)
+                .filter(|n| is_table_size(*n))
                 .and_then(u64_value);
             cluster.lb_config = Some(cluster::LbConfig::MaglevLbConfig(cluster::MaglevLbConfig {
                 table_size,
@@ -312,7 +313,7 @@ fn load_balancer(settings: Option<&LoadBalancerSettings>, cluster: &mut Cluster)
                 .ring_hash
                 .map(|r| r.minimum_ring_size)
                 .or(hash.minimum_ring_size);
-            let size = asked.filter(|n| *n > 0).unwrap_or(1024);
+            let size = asked.filter(|n| *n > 0).unwrap_or(1024).min(MAX_RING);
             cluster.lb_config = Some(cluster::LbConfig::RingHashLbConfig(
                 cluster::RingHashLbConfig {
                     minimum_ring_size: u64_value(size),
@@ -351,6 +352,15 @@ fn load_balancer(settings: Option<&LoadBalancerSettings>, cluster: &mut Cluster)
     }
 }
 
+/// The largest ring that Envoy takes.
+const MAX_RING: u64 = 8 * 1024 * 1024;
+
+/// Whether Envoy takes a Maglev table's size: a prime of 5,000,011 at most.
+pub(crate) fn is_table_size(size: u64) -> bool {
+    let divides = |n: u64| size.is_multiple_of(n);
+    (2..=5_000_011).contains(&size) && !(2..).take_while(|n| n * n <= size).any(divides)
+}
+
 fn u64_value(value: u64) -> Option<envoy_types::pb::google::protobuf::UInt64Value> {
     Some(envoy_types::pb::google::protobuf::UInt64Value { value })
 }
@@ -359,19 +369,26 @@ fn slow_start(settings: &LoadBalancerSettings) -> Option<cluster::SlowStartConfi
     let warmup = settings.warmup.as_ref();
     let window = warmup
         .and_then(|w| w.duration)
-        .or(settings.warmup_duration_secs)?;
+        .or(settings.warmup_duration_secs)
+        .filter(|d| d.0.as_millis() > 0)?;
     let number = |value: f64, key: &str| core::RuntimeDouble {
         default_value: value,
         runtime_key: key.to_owned(),
     };
     Some(cluster::SlowStartConfig {
-        slow_start_window: duration(window.0),
+        slow_start_window: some_time(Some(window)),
         aggression: Some(number(
-            warmup.and_then(|w| w.aggression).unwrap_or(1.0),
+            warmup
+                .and_then(|w| w.aggression)
+                .filter(|a| *a > 0.0)
+                .unwrap_or(1.0),
             "slow_start.aggression",
         )),
         min_weight_percent: Some(Percent {
-            value: warmup.and_then(|w| w.minimum_percent).unwrap_or(10.0),
+            value: warmup
+                .and_then(|w| w.minimum_percent)
+                .unwrap_or(10.0)
+                .clamp(0.0, 100.0),
         }),
     })
 }

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::route::v3::{
 use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
 use resources::istio::virtual_service::HttpRetry;
 
-use crate::wire::{any, duration, u32_value};
+use crate::wire::{any, duration, some_time, u32_value};
 
 /// With an empty list of status codes, so that no code is retried unless a route says which.
 const RETRY_ON: &str =
@@ -72,10 +72,7 @@ pub(super) fn asked(retries: Option<&HttpRetry>, elsewhere: bool) -> Option<Retr
         }
         policy.retry_on = conditions.join(",");
     }
-    policy.per_try_timeout = retries
-        .per_try_timeout
-        .filter(|d| !d.0.is_zero())
-        .and_then(|d| duration(d.0));
+    policy.per_try_timeout = some_time(retries.per_try_timeout);
     policy.retry_back_off =
         retries
             .backoff
