@@ -35,24 +35,24 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    #[tokio::test(start_paused = true)]
-    async fn it_acts_once_it_has_been_quiet() {
+    #[test]
+    fn it_acts_once_it_has_been_quiet() {
         let debounce = Debounce::default();
         let first = Instant::now();
         assert_eq!(debounce.deadline(first, first), first + MS * 100);
         assert_eq!(debounce.deadline(first, first + MS * 90), first + MS * 190);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn changes_without_end_are_acted_on_all_the_same() {
+    #[test]
+    fn changes_without_end_are_acted_on_all_the_same() {
         let first = Instant::now();
         let last = first + MS * 9_990;
         let max = Debounce::default().max;
         assert_eq!(Debounce::default().deadline(first, last), first + max);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn zero_acts_at_once() {
+    #[test]
+    fn zero_acts_at_once() {
         let debounce = Debounce {
             after: Duration::ZERO,
             ..Debounce::default()

@@ -1,0 +1,180 @@
+//! A pilot on free ports of the loopback address, serving a directory of its own.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use pilot::args::{Cli, Command, DiscoveryArgs};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take that another process or thread does.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The service of the k8s-combat manifests with two pods behind it, as a cluster shows them.
+pub const GREETER: &str = include_str!("greeter.yaml");
+
+pub struct Pilot {
+    pub directory: tempfile::TempDir,
+    pub grpc: u16,
+    pub http: u16,
+    shutdown: CancellationToken,
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+impl Pilot {
+    /// Starts with one file of configuration and waits until it is ready.
+    pub async fn start(configuration: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), "mesh.yaml", configuration);
+        let mut pilot = Self {
+            directory,
+            grpc: free_port(),
+            http: free_port(),
+            shutdown: CancellationToken::new(),
+        };
+        pilot.run();
+        pilot.get("/ready").await;
+        pilot
+    }
+
+    fn run(&mut self) {
+        self.shutdown = CancellationToken::new();
+        let args = self.args();
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move {
+            pilot::discovery::run(args, None, shutdown).await.unwrap();
+        });
+    }
+
+    fn args(&self) -> DiscoveryArgs {
+        let cli = Cli::parse_from([
+            "pilot",
+            "discovery",
+            "--configDir",
+            self.directory.path().to_str().unwrap(),
+            "--meshConfig",
+            self.directory.path().join("none").to_str().unwrap(),
+            "--grpcAddr",
+            &format!("127.0.0.1:{}", self.grpc),
+            "--secureGRPCAddr",
+            "",
+            "--monitoringAddr",
+            "",
+            "--httpAddr",
+            &format!("127.0.0.1:{}", self.http),
+            "--debounceAfter",
+            "20ms",
+        ]);
+        let Command::Discovery(args) = cli.command;
+        args
+    }
+
+    /// Stops serving and starts again on the same ports, with the same directory.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.run();
+        self.get("/ready").await;
+    }
+
+    /// Stops serving; returns when the ports are free.
+    pub async fn stop(&self) {
+        self.shutdown.cancel();
+        let deadline = Instant::now() + PATIENCE;
+        for port in [self.grpc, self.http] {
+            while std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
+                assert!(Instant::now() < deadline, "port {port} stays open");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    /// Writes a configuration file whole, as one does who does not want to be read halfway.
+    pub fn write(&self, name: &str, text: &str) {
+        write(self.directory.path(), name, text);
+    }
+
+    /// The body of a page, once it is there.
+    pub async fn get(&self, path: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(body) = get(self.http, path).await {
+                return body;
+            }
+            assert!(Instant::now() < deadline, "{path} does not answer with 200");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A page as JSON, once it is as wanted.
+    pub async fn page(
+        &self,
+        path: &str,
+        wanted: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = serde_json::from_str(&self.get(path).await).unwrap();
+            if wanted(&page) {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "{path} stays {page:#}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Pilot {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn write(directory: &Path, name: &str, text: &str) {
+    let temporary = directory.join(format!(".{name}.tmp"));
+    std::fs::write(&temporary, text).unwrap();
+    std::fs::rename(&temporary, directory.join(name)).unwrap();
+}
+
+/// The body of an answer with status 200, else `None`.
+pub async fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return None;
+    }
+    if !head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
+        return Some(body.to_owned());
+    }
+    let (mut whole, mut rest) = (String::new(), body);
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        if size == 0 {
+            break;
+        }
+        whole.push_str(after.get(..size)?);
+        rest = after.get(size + 2..)?;
+    }
+    Some(whole)
+}
