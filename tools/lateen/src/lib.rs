@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub mod local;
+pub mod output;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,9 @@ enum Command {
     /// Run a mesh on this machine, without Kubernetes
     Local(local::LocalArgs),
     /// Add the sidecar to every workload of a YAML file
-    #[command(after_help = "Examples:\n  lateen kube-inject -f deployment.yaml | kubectl apply -f -\n  lateen kube-inject -f deployment.yaml --set values.global.hub=example.com/mesh")]
+    #[command(
+        after_help = "Examples:\n  lateen kube-inject -f deployment.yaml | kubectl apply -f -\n  lateen kube-inject -f deployment.yaml --set values.global.hub=example.com/mesh"
+    )]
     KubeInject(injector::command::KubeInjectArgs),
 }
 

@@ -17,15 +17,13 @@ pub struct Admission {
 ///
 /// # Errors
 /// Why the pod is refused, as an admission webhook would say it.
-pub fn admit(
-    pod: &Value,
-    view: &View,
-    node: &str,
-    admission: &Admission,
-) -> Result<Value, String> {
+pub fn admit(pod: &Value, view: &View, node: &str, admission: &Admission) -> Result<Value, String> {
     let ns = namespace(pod);
     let account = service_account(pod);
-    if view.get(&Key::core("ServiceAccount", ns, account)).is_none() {
+    if view
+        .get(&Key::core("ServiceAccount", ns, account))
+        .is_none()
+    {
         return Err(format!(
             "pods {:?} is forbidden: error looking up service account {ns}/{account}: serviceaccount {account:?} not found",
             name(pod)
@@ -96,15 +94,22 @@ fn defaults(pod: &mut Value, node: &str) {
 fn check(pod: &Value) -> Result<(), String> {
     let mut seen = std::collections::BTreeSet::new();
     if list(pod, "/spec/containers").is_empty() {
-        return Err(format!("Pod {:?} is invalid: spec.containers: Required value", name(pod)));
+        return Err(format!(
+            "Pod {:?} is invalid: spec.containers: Required value",
+            name(pod)
+        ));
     }
-    for (field, container) in ["initContainers", "containers"]
-        .iter()
-        .flat_map(|field| list(pod, &format!("/spec/{field}")).iter().map(move |c| (field, c)))
-    {
+    for (field, container) in ["initContainers", "containers"].iter().flat_map(|field| {
+        list(pod, &format!("/spec/{field}"))
+            .iter()
+            .map(move |c| (field, c))
+    }) {
         let container_name = text(container, "/name");
         let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if container_name.is_empty() || container_name.len() > 63 || !container_name.chars().all(label) {
+        if container_name.is_empty()
+            || container_name.len() > 63
+            || !container_name.chars().all(label)
+        {
             return Err(format!(
                 "Pod {:?} is invalid: spec.{field}.name: Invalid value: {container_name:?}: a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'",
                 name(pod)

@@ -36,7 +36,11 @@ pub fn file_name(key: &Key) -> String {
 fn changes<'a>(
     before: &BTreeMap<String, String>,
     view: &'a View,
-) -> (Vec<(String, &'a Arc<Value>)>, Vec<String>, BTreeMap<String, String>) {
+) -> (
+    Vec<(String, &'a Arc<Value>)>,
+    Vec<String>,
+    BTreeMap<String, String>,
+) {
     let mut now = BTreeMap::new();
     let mut written = Vec::new();
     for (key, object) in view.iter().filter(|(key, _)| is_exported(key)) {
@@ -120,8 +124,10 @@ mod tests {
     fn the_directory_follows_the_store_and_secrets_stay_out() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::default();
-        let service = |port: u16| json!({"apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": "web", "namespace": "default"}, "spec": {"ports": [{"port": port}], "x": "yes", "n": "1.0"}});
+        let service = |port: u16| {
+            json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "web", "namespace": "default"}, "spec": {"ports": [{"port": port}], "x": "yes", "n": "1.0"}})
+        };
         store.put(service(80)).unwrap();
         store
             .put(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}))
@@ -135,9 +141,14 @@ mod tests {
         assert_eq!(files, ["default_service_web.yaml"]);
         let text = std::fs::read_to_string(directory.path().join(&files[0])).unwrap();
         let read = resources::yaml::load(&text, "test");
-        assert_eq!(read.objects[0].value["spec"], json!({"ports": [{"port": 80}], "x": "yes", "n": "1.0"}));
+        assert_eq!(
+            read.objects[0].value["spec"],
+            json!({"ports": [{"port": 80}], "x": "yes", "n": "1.0"})
+        );
 
-        store.delete(&Key::core("Service", "default", "web"), None).unwrap();
+        store
+            .delete(&Key::core("Service", "default", "web"), None)
+            .unwrap();
         write(&state, &store.view(), directory.path());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }

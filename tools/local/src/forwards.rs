@@ -63,7 +63,10 @@ fn backends(slice: &Value, port_name: &str) -> Vec<SocketAddr> {
     list(slice, "/endpoints")
         .iter()
         .filter(|endpoint| {
-            endpoint.pointer("/conditions/ready").and_then(Value::as_bool) != Some(false)
+            endpoint
+                .pointer("/conditions/ready")
+                .and_then(Value::as_bool)
+                != Some(false)
         })
         .flat_map(|endpoint| list(endpoint, "/addresses"))
         .filter_map(|address| address.as_str()?.parse::<IpAddr>().ok())

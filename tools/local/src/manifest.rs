@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use resources::object::Object;
+use resources::problem::{Problem, Severity};
 use resources::yaml::{RawObject, load};
 use serde_json::Value;
 
@@ -29,8 +30,8 @@ impl Manifests {
         let loaded = load(text, source);
         for problem in loaded.problems {
             match problem.severity {
-                resources::problem::Severity::Warning => self.warnings.push(problem.to_string()),
-                resources::problem::Severity::Error => self.errors.push(problem.to_string()),
+                Severity::Warning => self.warnings.push(words(&problem)),
+                Severity::Error => self.errors.push(words(&problem)),
             }
         }
         for object in loaded.objects {
@@ -81,6 +82,16 @@ impl Manifests {
     }
 }
 
+/// The complaint without its severity, which whoever prints it says in its own way.
+fn words(problem: &Problem) -> String {
+    let text = problem.to_string();
+    ["error: ", "warning: "]
+        .iter()
+        .find_map(|severity| text.strip_prefix(severity))
+        .unwrap_or(&text)
+        .to_owned()
+}
+
 fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         std::fs::metadata(path)?;
@@ -113,9 +124,9 @@ fn warnings(object: &RawObject) -> Vec<String> {
     }
     match Object::parse(object) {
         Ok((Object::Unsupported { .. }, _)) => vec![],
-        Ok((_, problems)) => problems.iter().map(ToString::to_string).collect(),
+        Ok((_, problems)) => problems.iter().map(words).collect(),
         // Kept as it is: the pilot refuses it with the same words and everything else goes on.
-        Err(problem) => vec![problem.to_string()],
+        Err(problem) => vec![words(&problem)],
     }
 }
 
@@ -132,7 +143,7 @@ mod tests {
             "x.yaml",
         );
         assert_eq!(read.errors.len(), 1, "{:?}", read.errors);
-        assert!(read.errors[0].contains("x.yaml"));
+        assert!(read.errors[0].starts_with("x.yaml"), "{:?}", read.errors);
         let kinds: Vec<&str> = read.objects.iter().map(|o| o.kind.as_str()).collect();
         assert_eq!(kinds, ["ConfigMap", "Namespace"]);
         assert_eq!(read.values()[0]["kind"], "Namespace");
@@ -141,9 +152,16 @@ mod tests {
     #[test]
     fn an_unknown_kind_is_kept_with_a_warning_that_names_it() {
         let mut read = Manifests::default();
-        read.add_text("apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\n", "x.yaml");
+        read.add_text(
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\n",
+            "x.yaml",
+        );
         assert_eq!(read.objects.len(), 1);
-        assert!(read.warnings.iter().any(|w| w.contains("CronJob \"c\"")), "{:?}", read.warnings);
+        assert!(
+            read.warnings.iter().any(|w| w.contains("CronJob \"c\"")),
+            "{:?}",
+            read.warnings
+        );
     }
 
     #[test]

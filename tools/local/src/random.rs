@@ -43,7 +43,10 @@ fn fill(bytes: &mut [u8]) {
     if read.is_err() {
         // Names need to differ, not to be secret: the clock will do where the device is missing.
         let nanos = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
-        for (byte, seed) in bytes.iter_mut().zip(nanos.to_le_bytes().into_iter().cycle()) {
+        for (byte, seed) in bytes
+            .iter_mut()
+            .zip(nanos.to_le_bytes().into_iter().cycle())
+        {
             *byte = byte.wrapping_add(seed);
         }
     }
@@ -58,7 +61,10 @@ mod tests {
         let one = uuid();
         assert_eq!(one.len(), 36);
         assert_eq!(one.as_bytes().get(14), Some(&b'4'));
-        assert!(matches!(one.as_bytes().get(19), Some(b'8' | b'9' | b'a' | b'b')));
+        assert!(matches!(
+            one.as_bytes().get(19),
+            Some(b'8' | b'9' | b'a' | b'b')
+        ));
         assert_ne!(one, uuid());
     }
 

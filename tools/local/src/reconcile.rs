@@ -119,3 +119,5 @@ fn note_failure(store: &Store, key: &Key, set: &Value, problem: &str) {
     store.set_status(key, uid(set), status);
 }
 
+#[cfg(test)]
+mod tests;

@@ -162,10 +162,7 @@ mod tests {
         validation.set_issuer(&[ISSUER]);
         let token = decode::<Value>(minted(&signer), &decoding, &validation).unwrap();
         assert_eq!(token.header.kid.as_deref(), key["kid"].as_str());
-        assert_eq!(
-            token.claims["sub"],
-            "system:serviceaccount:default:greeter"
-        );
+        assert_eq!(token.claims["sub"], "system:serviceaccount:default:greeter");
         assert_eq!(token.claims["kubernetes.io"]["pod"]["uid"], "pod-uid");
         assert_eq!(
             token.claims["exp"].as_i64().unwrap() - token.claims["iat"].as_i64().unwrap(),
@@ -190,6 +187,9 @@ mod tests {
     fn debug_shows_no_key() {
         process::crypto::install();
         let shown = format!("{:?}", Signer::generate().unwrap());
-        assert!(!shown.contains("PRIVATE") && shown.contains("key_id"), "{shown}");
+        assert!(
+            !shown.contains("PRIVATE") && shown.contains("key_id"),
+            "{shown}"
+        );
     }
 }

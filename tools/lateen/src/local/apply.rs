@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use local::api::client::Client;
 use local::api::Apply;
+use local::api::client::Client;
 use local::manifest::Manifests;
 use local::mesh::Applied;
 
 use crate::failure::Failure;
+use crate::output;
 
 /// Create or change objects from files
 #[derive(Debug, Args)]
@@ -41,11 +42,11 @@ pub(super) fn read(paths: &[PathBuf]) -> Manifests {
 }
 
 /// Prints outcomes as kubectl does; true when none was refused.
-pub(super) fn report(results: &[Applied]) -> bool {
+pub(super) fn report(results: &[Applied]) -> Result<bool, Failure> {
     let mut all = true;
     for applied in results {
         match (&applied.outcome, &applied.error) {
-            (Some(outcome), _) => println!("{} {outcome}", applied.object),
+            (Some(outcome), _) => output::line(format!("{} {outcome}", applied.object))?,
             (None, error) => {
                 all = false;
                 eprintln!(
@@ -56,7 +57,7 @@ pub(super) fn report(results: &[Applied]) -> bool {
             }
         }
     }
-    all
+    Ok(all)
 }
 
 pub(super) async fn apply(client: &Client, args: ApplyArgs) -> Result<(), Failure> {
@@ -69,7 +70,7 @@ pub(super) async fn apply(client: &Client, args: ApplyArgs) -> Result<(), Failur
         namespace: args.namespace.unwrap_or_else(|| "default".to_owned()),
     };
     let answer = client.apply(&request).await?;
-    let applied = report(&answer.results);
+    let applied = report(&answer.results)?;
     if applied && manifests.errors.is_empty() {
         Ok(())
     } else {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::apply::{in_namespace, read};
 use super::target::parse;
 use crate::failure::Failure;
+use crate::output;
 
 /// Delete objects
 #[derive(Debug, Args)]
@@ -75,7 +76,7 @@ pub(super) async fn delete(client: &Client, args: DeleteArgs) -> Result<(), Fail
         };
         match client.delete(&kind, &name, &which).await {
             Ok(answer) => {
-                println!("{} {name:?} deleted", text(&answer, "/resource"));
+                output::line(format!("{} {name:?} deleted", text(&answer, "/resource")))?;
                 going.push(answer.get("object").cloned().unwrap_or_default());
             }
             Err(ClientError::Refused(refused))
@@ -126,7 +127,7 @@ async fn by_target(client: &Client, args: &DeleteArgs) -> Result<Vec<Doomed>, Fa
         }
     }
     if doomed.is_empty() {
-        println!("No resources found");
+        output::line("No resources found")?;
     }
     Ok(doomed)
 }

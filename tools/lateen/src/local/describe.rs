@@ -3,13 +3,12 @@
 use clap::Args;
 use local::api::client::{Client, Which};
 use local::object::text;
-use local::print::describe::{
-    describe_namespace, describe_other, describe_pod, describe_service,
-};
+use local::print::describe::{describe_namespace, describe_other, describe_pod, describe_service};
 use serde_json::Value;
 
 use super::target::parse;
 use crate::failure::Failure;
+use crate::output;
 
 /// Show one object in detail
 #[derive(Debug, Args)]
@@ -47,9 +46,9 @@ pub(super) async fn describe(client: &Client, args: DescribeArgs) -> Result<(), 
         };
         for object in objects {
             if !std::mem::take(&mut first) {
-                println!("\n");
+                output::text("\n\n")?;
             }
-            print!("{}", one(client, &object, &namespace).await?);
+            output::text(&one(client, &object, &namespace).await?)?;
         }
     }
     Ok(())

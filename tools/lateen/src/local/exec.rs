@@ -42,7 +42,10 @@ struct Asked {
 }
 
 pub(super) async fn exec(client: &Client, args: ExecArgs) -> Result<(), Failure> {
-    let pod = args.pod.trim_start_matches("pods/").trim_start_matches("pod/");
+    let pod = args
+        .pod
+        .trim_start_matches("pods/")
+        .trim_start_matches("pod/");
     let asked = Asked {
         container: args.container,
         stdin: args.stdin,

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::target::{Target, parse};
 use crate::failure::Failure;
+use crate::output;
 
 /// Show objects
 #[derive(Debug, Args)]
@@ -123,19 +124,19 @@ fn print(targets: &[Target], groups: &[Group], args: &GetArgs) -> Result<(), Fai
     let all: Vec<Value> = groups.iter().flat_map(|g| g.objects.clone()).collect();
     let single = matches!(targets, [target] if target.names.len() == 1);
     match args.output {
-        Some(Format::Yaml) => print!("{}", yaml(&all, single).map_err(Failure::error)?),
-        Some(Format::Json) => print!("{}", json(&all, single).map_err(Failure::error)?),
+        Some(Format::Yaml) => output::text(&yaml(&all, single).map_err(Failure::error)?)?,
+        Some(Format::Json) => output::text(&json(&all, single).map_err(Failure::error)?)?,
         Some(Format::Name) => {
             for key in all.iter().filter_map(Key::of) {
-                println!("{}", key.reference());
+                output::line(key.reference())?;
             }
         }
-        None | Some(Format::Wide) => print_tables(targets, groups, args),
+        None | Some(Format::Wide) => print_tables(targets, groups, args)?,
     }
     Ok(())
 }
 
-fn print_tables(targets: &[Target], groups: &[Group], args: &GetArgs) {
+fn print_tables(targets: &[Target], groups: &[Group], args: &GetArgs) -> Result<(), Failure> {
     let filled: Vec<&Group> = groups.iter().filter(|g| !g.objects.is_empty()).collect();
     let asked_by_name = targets.iter().any(|target| !target.names.is_empty());
     if filled.is_empty() && !asked_by_name && !groups.is_empty() {
@@ -151,7 +152,7 @@ fn print_tables(targets: &[Target], groups: &[Group], args: &GetArgs) {
     let several = targets.len() > 1 && groups.len() > 1;
     for (index, group) in filled.iter().enumerate() {
         if index > 0 {
-            println!();
+            output::line("")?;
         }
         let prefix = match group.objects.first().and_then(Key::of) {
             Some(key) if several => format!("{}/", key.resource()),
@@ -168,7 +169,8 @@ fn print_tables(targets: &[Target], groups: &[Group], args: &GetArgs) {
         );
         let skipped = usize::from(args.no_headers);
         for line in shown.lines().skip(skipped) {
-            println!("{line}");
+            output::line(line)?;
         }
     }
+    Ok(())
 }

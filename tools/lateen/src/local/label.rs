@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::target::parse;
 use crate::failure::Failure;
+use crate::output;
 
 /// Set or remove labels
 #[derive(Debug, Args)]
@@ -75,13 +76,17 @@ pub(super) fn patch(
 fn check(key: &str, value: Option<&str>) -> Result<(), String> {
     let plain = |text: &str| {
         text.len() <= 63
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.ends_with(|c: char| c.is_ascii_alphanumeric())
     };
     let name = key.split_once('/').map_or(key, |(_, name)| name);
     if !plain(name) {
-        return Err(format!("invalid label key {key:?}: it must be letters, digits, '-', '_' or '.', beginning and ending with a letter or digit"));
+        return Err(format!(
+            "invalid label key {key:?}: it must be letters, digits, '-', '_' or '.', beginning and ending with a letter or digit"
+        ));
     }
     match value {
         Some(value) if !value.is_empty() && !plain(value) => Err(format!(
@@ -98,7 +103,10 @@ pub(super) async fn label(client: &Client, args: LabelArgs) -> Result<(), Failur
     }
     for target in parse(&objects)? {
         if target.names.is_empty() {
-            return Err(Failure::error(format!("name a {}, as in {} NAME", target.kind, target.kind)));
+            return Err(Failure::error(format!(
+                "name a {}, as in {} NAME",
+                target.kind, target.kind
+            )));
         }
         for name in &target.names {
             one(client, &target.kind, name, &changes, &args).await?;
@@ -127,17 +135,17 @@ async fn one(
     let body = json!({"metadata": {"labels": patch}});
     let answer = client.patch(kind, name, &which, &body).await?;
     let object = answer.get("object").cloned().unwrap_or_default();
-    let reference = Key::of(&object).map(|key| key.reference()).unwrap_or_default();
+    let reference = Key::of(&object)
+        .map(|key| key.reference())
+        .unwrap_or_default();
     let changed = labels(&object) != labels(&before);
     let only_removed = changes.values().all(Option::is_none);
-    println!(
-        "{reference} {}",
-        match (changed, only_removed) {
-            (false, _) => "not labeled",
-            (true, true) => "unlabeled",
-            (true, false) => "labeled",
-        }
-    );
+    let done = match (changed, only_removed) {
+        (false, _) => "not labeled",
+        (true, true) => "unlabeled",
+        (true, false) => "labeled",
+    };
+    output::line(format!("{reference} {done}"))?;
     let set: BTreeMap<String, String> = changes
         .iter()
         .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))

@@ -50,7 +50,10 @@ struct Asked {
 }
 
 pub(super) async fn logs(client: &Client, args: LogsArgs) -> Result<(), Failure> {
-    let pod = args.pod.trim_start_matches("pods/").trim_start_matches("pod/");
+    let pod = args
+        .pod
+        .trim_start_matches("pods/")
+        .trim_start_matches("pod/");
     let asked = Asked {
         container: args.container,
         follow: args.follow,

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::target::one;
 use crate::failure::Failure;
+use crate::output;
 
 /// Restart a Deployment or wait for its rollout
 #[derive(Debug, Args)]
@@ -49,7 +50,9 @@ struct Named {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let bad = || format!("{text:?} is no duration: write 60s, 5m or 1h");
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().map_err(|_| bad())?;
     let seconds = match unit {
@@ -105,8 +108,7 @@ async fn restart(client: &Client, named: &Named) -> Result<(), Failure> {
             "failed to patch: if restart has already been triggered within the past second, please wait before attempting to trigger another (deployment {name:?})"
         )));
     }
-    println!("deployment.apps/{name} restarted");
-    Ok(())
+    output::line(format!("deployment.apps/{name} restarted"))
 }
 
 /// How far a rollout is, in kubectl's words; true when it is done.
@@ -127,19 +129,26 @@ pub(super) fn progress(deployment: &Value) -> (String, bool) {
     );
     if updated < wanted {
         return (
-            format!("Waiting for deployment {shown:?} rollout to finish: {updated} out of {wanted} new replicas have been updated..."),
+            format!(
+                "Waiting for deployment {shown:?} rollout to finish: {updated} out of {wanted} new replicas have been updated..."
+            ),
             false,
         );
     }
     if all > updated {
         return (
-            format!("Waiting for deployment {shown:?} rollout to finish: {} old replicas are pending termination...", all - updated),
+            format!(
+                "Waiting for deployment {shown:?} rollout to finish: {} old replicas are pending termination...",
+                all - updated
+            ),
             false,
         );
     }
     if available < updated {
         return (
-            format!("Waiting for deployment {shown:?} rollout to finish: {available} of {updated} updated replicas are available..."),
+            format!(
+                "Waiting for deployment {shown:?} rollout to finish: {available} of {updated} updated replicas are available..."
+            ),
             false,
         );
     }
@@ -160,7 +169,7 @@ async fn status(client: &Client, named: &Named, watch: bool) -> Result<(), Failu
     loop {
         let (line, done) = progress(&client.get(&kind, &which).await?);
         if line != said {
-            println!("{line}");
+            output::line(&line)?;
             said = line;
         }
         if done || !watch {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::target::one;
 use crate::failure::Failure;
+use crate::output;
 
 /// Set the number of pods
 #[derive(Debug, Args)]
@@ -38,6 +39,5 @@ pub(super) async fn scale(client: &Client, args: ScaleArgs) -> Result<(), Failur
         .get("object")
         .and_then(Key::of)
         .map_or(format!("{kind}/{name}"), |key| key.reference());
-    println!("{reference} scaled");
-    Ok(())
+    output::line(format!("{reference} scaled"))
 }

@@ -33,12 +33,13 @@ pub(crate) fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {
             })
             .collect();
     }
-    let kinds: Vec<&str> = match first.as_str() {
-        "all" => ALL.to_vec(),
-        kinds => kinds.split(',').filter(|kind| !kind.is_empty()).collect(),
-    };
-    Ok(kinds
-        .into_iter()
+    Ok(first
+        .split(',')
+        .filter(|kind| !kind.is_empty())
+        .flat_map(|kind| match kind {
+            "all" => ALL.to_vec(),
+            kind => vec![kind],
+        })
         .map(|kind| Target {
             kind: kind.to_owned(),
             names: rest.to_vec(),
@@ -52,7 +53,9 @@ pub(crate) fn one(words: &[String]) -> Result<(String, String), Failure> {
     match targets.as_slice() {
         [Target { kind, names }] => match names.as_slice() {
             [name] => Ok((kind.clone(), name.clone())),
-            _ => Err(Failure::error(format!("name one {kind}, as in {kind}/NAME"))),
+            _ => Err(Failure::error(format!(
+                "name one {kind}, as in {kind}/NAME"
+            ))),
         },
         _ => Err(Failure::error("name one object, as in deployment/NAME")),
     }

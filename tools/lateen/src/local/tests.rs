@@ -25,7 +25,10 @@ fn objects_are_named_in_kubectls_ways() {
     for (text, expected) in [
         ("pods", vec![target("pods", &[])]),
         ("pod a b", vec![target("pod", &["a", "b"])]),
-        ("pod/a deploy/b", vec![target("pod", &["a"]), target("deploy", &["b"])]),
+        (
+            "pod/a deploy/b",
+            vec![target("pod", &["a"]), target("deploy", &["b"])],
+        ),
         ("pods,svc", vec![target("pods", &[]), target("svc", &[])]),
     ] {
         assert_eq!(parse(&words(text)).unwrap(), expected, "{text}");
@@ -63,10 +66,26 @@ fn a_rollouts_progress_reads_as_kubectl_says_it() {
             "status": {"observedGeneration": 2, "updatedReplicas": updated, "replicas": all, "availableReplicas": available}})
     };
     for (deployment, line, done) in [
-        (deployment(1, 4, 3), "Waiting for deployment \"web\" rollout to finish: 1 out of 3 new replicas have been updated...", false),
-        (deployment(3, 4, 3), "Waiting for deployment \"web\" rollout to finish: 1 old replicas are pending termination...", false),
-        (deployment(3, 3, 2), "Waiting for deployment \"web\" rollout to finish: 2 of 3 updated replicas are available...", false),
-        (deployment(3, 3, 3), "deployment \"web\" successfully rolled out", true),
+        (
+            deployment(1, 4, 3),
+            "Waiting for deployment \"web\" rollout to finish: 1 out of 3 new replicas have been updated...",
+            false,
+        ),
+        (
+            deployment(3, 4, 3),
+            "Waiting for deployment \"web\" rollout to finish: 1 old replicas are pending termination...",
+            false,
+        ),
+        (
+            deployment(3, 3, 2),
+            "Waiting for deployment \"web\" rollout to finish: 2 of 3 updated replicas are available...",
+            false,
+        ),
+        (
+            deployment(3, 3, 3),
+            "deployment \"web\" successfully rolled out",
+            true,
+        ),
     ] {
         assert_eq!(progress(&deployment), (line.to_owned(), done));
     }

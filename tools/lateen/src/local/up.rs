@@ -16,6 +16,7 @@ use process::logging::LogArgs;
 use super::Place;
 use super::apply::{read, report};
 use crate::failure::Failure;
+use crate::output;
 
 /// Start the mesh and apply manifests
 #[derive(Debug, Args)]
@@ -94,7 +95,7 @@ pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
                 namespace: "default".to_owned(),
                 objects: manifests.values(),
             };
-            report(&client.apply(&request).await?.results)
+            report(&client.apply(&request).await?.results)?
         };
         wait_until_ready(&client, args.timeout).await?;
         Ok::<bool, Failure>(applied)
@@ -103,7 +104,7 @@ pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
     let outcome = tokio::select! {
         outcome = waiting => outcome,
         () = interrupted.cancelled() => {
-            println!("interrupted: taking everything down");
+            say("interrupted: taking everything down");
             end_daemon(&mut daemon).await;
             return Err(Failure::silent(130));
         }
@@ -163,7 +164,7 @@ async fn foreground(place: &Place, args: UpArgs, options: Options) -> Result<(),
     let manifests = read(&args.filename);
     let starting = Daemon::start(options, manifests.values(), owner());
     let (daemon, applied) = starting.await?;
-    report(&applied);
+    report(&applied)?;
     let client = place.client();
     let announce = async {
         match wait_until_ready(&client, args.timeout).await {
@@ -177,9 +178,14 @@ async fn foreground(place: &Place, args: UpArgs, options: Options) -> Result<(),
         () = daemon.ended() => {}
         () = signals.cancelled() => {}
     }
-    println!("stopping mesh {:?}", place.name);
+    say(&format!("stopping mesh {:?}", place.name));
     daemon.stop().await;
     Ok(())
+}
+
+/// What is said on the way down must not stop the way down.
+fn say(line: &str) {
+    let _ = output::line(line);
 }
 
 /// The user behind sudo, who may speak to the mesh too.
@@ -218,7 +224,7 @@ fn start_daemon(place: &Place) -> Result<Child, Failure> {
 }
 
 async fn wait_for_daemon(place: &Place, daemon: &mut Child) -> Result<(), Failure> {
-    println!("starting mesh {:?}", place.name);
+    output::line(format!("starting mesh {:?}", place.name))?;
     let client = place.client();
     loop {
         if let Some(status) = daemon.try_wait()? {
@@ -248,7 +254,7 @@ async fn wait_until_ready(client: &Client, timeout: u64) -> Result<(), Failure> 
                 (unready, Some(why)) => format!("waiting for {}: {why}", unready.join(", ")),
             };
             if line != said {
-                println!("{line}");
+                output::line(&line)?;
                 said = line;
             }
             tokio::time::sleep(LOOK).await;
@@ -268,10 +274,10 @@ fn next_steps(place: &Place) {
         "default" => String::new(),
         name => format!(" --name {name}"),
     };
-    println!(
+    say(&format!(
         "mesh {:?} is up. Next:\n  lateen local{name} label namespace default istio-injection=enabled\n  lateen local{name} apply -f FILE\n  lateen local{name} get pods\n  sudo lateen local{name} down",
         place.name
-    );
+    ));
 }
 
 async fn end_daemon(daemon: &mut Child) {
@@ -293,7 +299,7 @@ pub(super) async fn down(place: &Place) -> Result<(), Failure> {
             let process = PathBuf::from(format!("/proc/{}", status.pid));
             wait_for_end(&process).await?;
             let _ = std::fs::remove_file(log_path(place));
-            println!("mesh {:?} is down", place.name);
+            say(&format!("mesh {:?} is down", place.name));
             Ok(())
         }
         Err(error @ local::api::client::ClientError::Denied { .. }) => Err(error.into()),
@@ -306,14 +312,15 @@ pub(super) async fn down(place: &Place) -> Result<(), Failure> {
         Err(_) => {
             let found = Leftovers::remove(&place.state, &place.name)?;
             let _ = std::fs::remove_file(log_path(place));
-            println!(
-                "{}",
-                match found {
-                    Leftovers::None => format!("no mesh {:?} is running", place.name),
-                    Leftovers::Removed =>
-                        format!("mesh {:?} was not running; what it had left is gone", place.name),
+            say(&match found {
+                Leftovers::None => format!("no mesh {:?} is running", place.name),
+                Leftovers::Removed => {
+                    format!(
+                        "mesh {:?} was not running; what it had left is gone",
+                        place.name
+                    )
                 }
-            );
+            });
             Ok(())
         }
     }
@@ -335,6 +342,11 @@ async fn wait_for_end(process: &Path) -> Result<(), Failure> {
 
 /// A process that nobody has waited for yet is over all the same.
 fn is_alive(process: &Path) -> bool {
-    std::fs::read_to_string(process.join("stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
+    std::fs::read_to_string(process.join("stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .starts_with(" Z")
+    })
 }

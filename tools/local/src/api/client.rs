@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::net::UnixStream;
 
 use super::exec::PROTOCOL;
-use super::{Apply, ApplyResult, Failure, SOCKET, Status};
+use super::{Apply, ApplyResult, Failure, NO_RESOURCE_TYPE, SOCKET, Status};
 
 /// A connection that was upgraded for `exec`.
 pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
@@ -24,7 +24,9 @@ pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// No mesh of that name runs.
-    #[error("no mesh named {name:?} is running here (no socket {socket}); start one with: sudo lateen local up")]
+    #[error(
+        "no mesh named {name:?} is running here (no socket {socket}); start one with: sudo lateen local up"
+    )]
     NotRunning {
         /// The mesh's name.
         name: String,
@@ -32,11 +34,16 @@ pub enum ClientError {
         socket: PathBuf,
     },
     /// The socket belongs to someone else.
-    #[error("{socket}: permission denied; the mesh belongs to root and to who started it: use sudo")]
+    #[error(
+        "{socket}: permission denied; the mesh belongs to root and to who started it: use sudo"
+    )]
     Denied {
         /// The socket.
         socket: PathBuf,
     },
+    /// The daemon does not know the kind.
+    #[error("{0}")]
+    NoResourceType(String),
     /// The daemon refused; the text is as kubectl prints it.
     #[error("Error from server ({}): {}", .0.reason, .0.message)]
     Refused(Failure),
@@ -127,7 +134,12 @@ impl Client {
         which: &Which<'_>,
         patch: &Value,
     ) -> Result<Value, ClientError> {
-        let path = format!("/v1/objects/{}/{}?{}", escape(kind), escape(name), query(which));
+        let path = format!(
+            "/v1/objects/{}/{}?{}",
+            escape(kind),
+            escape(name),
+            query(which)
+        );
         let body = serde_json::to_vec(patch).map_err(broken)?;
         self.call(Method::PATCH, &path, Some(body)).await
     }
@@ -142,7 +154,12 @@ impl Client {
         name: &str,
         which: &Which<'_>,
     ) -> Result<Value, ClientError> {
-        let path = format!("/v1/objects/{}/{}?{}", escape(kind), escape(name), query(which));
+        let path = format!(
+            "/v1/objects/{}/{}?{}",
+            escape(kind),
+            escape(name),
+            query(which)
+        );
         self.call(Method::DELETE, &path, None).await
     }
 
@@ -156,7 +173,12 @@ impl Client {
         pod: &str,
         options: &impl Serialize,
     ) -> Result<Incoming, ClientError> {
-        let path = format!("/v1/logs/{}/{}?{}", escape(namespace), escape(pod), query(options));
+        let path = format!(
+            "/v1/logs/{}/{}?{}",
+            escape(namespace),
+            escape(pod),
+            query(options)
+        );
         let request = self.request(Method::GET, &path, None)?;
         let response = self.send(request).await?;
         checked(response).await.map(Response::into_body)
@@ -172,7 +194,12 @@ impl Client {
         pod: &str,
         options: &impl Serialize,
     ) -> Result<Upgraded, ClientError> {
-        let path = format!("/v1/exec/{}/{}?{}", escape(namespace), escape(pod), query(options));
+        let path = format!(
+            "/v1/exec/{}/{}?{}",
+            escape(namespace),
+            escape(pod),
+            query(options)
+        );
         let mut request = self.request(Method::POST, &path, None)?;
         let headers = request.headers_mut();
         headers.insert(
@@ -207,17 +234,18 @@ impl Client {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::PermissionDenied => ClientError::Denied {
-                    socket: self.socket.clone(),
-                },
-                _ => ClientError::NotRunning {
-                    name: self.name.clone(),
-                    socket: self.socket.clone(),
-                },
-            })?;
+        let stream =
+            UnixStream::connect(&self.socket)
+                .await
+                .map_err(|error| match error.kind() {
+                    std::io::ErrorKind::PermissionDenied => ClientError::Denied {
+                        socket: self.socket.clone(),
+                    },
+                    _ => ClientError::NotRunning {
+                        name: self.name.clone(),
+                        socket: self.socket.clone(),
+                    },
+                })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(broken)?;
@@ -252,7 +280,10 @@ async fn checked(response: Response<Incoming>) -> Result<Response<Incoming>, Cli
     let status = response.status();
     let body = response.into_body().collect().await.map_err(broken)?;
     let body = body.to_bytes();
-    match serde_json::from_slice(&body) {
+    match serde_json::from_slice::<Failure>(&body) {
+        Ok(Failure {
+            reason, message, ..
+        }) if reason == NO_RESOURCE_TYPE => Err(ClientError::NoResourceType(message)),
         Ok(failure) => Err(ClientError::Refused(failure)),
         Err(_) => Err(ClientError::Broken(format!(
             "{status}: {}",

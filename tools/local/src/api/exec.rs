@@ -133,7 +133,10 @@ async fn relay(execution: Execution, connection: impl AsyncRead + AsyncWrite + S
         let _ = frames.send(last).await;
     });
     while let Some((channel, payload)) = outgoing.recv().await {
-        if write_frame(&mut to_client, channel, &payload).await.is_err() {
+        if write_frame(&mut to_client, channel, &payload)
+            .await
+            .is_err()
+        {
             break;
         }
     }

@@ -67,7 +67,11 @@ pub(super) fn pick(pod: &Value, asked: Option<&str>) -> Result<String, Failure> 
 }
 
 /// The pod object and its life on the node.
-pub(super) fn find(shared: &Shared, namespace: &str, pod: &str) -> Result<(Arc<Value>, Arc<Pod>), Failure> {
+pub(super) fn find(
+    shared: &Shared,
+    namespace: &str,
+    pod: &str,
+) -> Result<(Arc<Value>, Arc<Pod>), Failure> {
     let key = Key::core("Pod", namespace, pod);
     let object = shared
         .mesh

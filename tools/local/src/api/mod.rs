@@ -18,6 +18,9 @@ use crate::store::StoreError;
 /// Name of the socket in a mesh's state directory.
 pub const SOCKET: &str = "api.sock";
 
+/// Reason of a [`Failure`] about a kind, not an object.
+pub const NO_RESOURCE_TYPE: &str = "NoResourceType";
+
 /// What `/v1/status` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -72,18 +75,18 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// Something that is not there.
-    pub fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NotFound", message)
+    /// A kind that nobody has heard of.
+    pub fn no_resource_type(word: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            NO_RESOURCE_TYPE,
+            format!("the server doesn't have a resource type {word:?}"),
+        )
     }
 
     /// Something that went wrong in the daemon.
     pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalError",
-            message,
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
     }
 }
 

@@ -33,22 +33,18 @@ pub(super) fn kind_of(word: &str, view: &View) -> Result<(String, String), Failu
     let base = word.split('.').next().unwrap_or(word).to_ascii_lowercase();
     view.iter()
         .map(|(key, _)| key)
-        .find(|key| {
-            key.kind.to_ascii_lowercase() == base || kinds::plural_of(&key.kind) == base
-        })
+        .find(|key| key.kind.to_ascii_lowercase() == base || kinds::plural_of(&key.kind) == base)
         .map(|key| (key.group.clone(), key.kind.clone()))
-        .ok_or_else(|| {
-            Failure::not_found(format!(
-                "the server doesn't have a resource type {:?}",
-                word
-            ))
-        })
+        .ok_or_else(|| Failure::no_resource_type(word))
 }
 
 fn key_of(word: &str, which: &Which, name: &str, view: &View) -> Result<Key, Failure> {
     let (group, kind) = kind_of(word, view)?;
     let namespace = if kinds::is_namespaced(&kind) {
-        which.namespace.clone().unwrap_or_else(|| "default".to_owned())
+        which
+            .namespace
+            .clone()
+            .unwrap_or_else(|| "default".to_owned())
     } else {
         String::new()
     };
@@ -105,12 +101,19 @@ pub(super) async fn patch(
 ) -> Result<Json<Value>, Failure> {
     let store = shared.mesh.store();
     let key = key_of(&word, &which, &name, &store.view())?;
-    let fixed = ["/metadata/name", "/metadata/namespace", "/metadata/uid", "/kind"];
+    let fixed = [
+        "/metadata/name",
+        "/metadata/namespace",
+        "/metadata/uid",
+        "/kind",
+    ];
     if let Some(field) = fixed.iter().find(|field| patch.pointer(field).is_some()) {
         return Err(Failure::bad_request(format!("{field} cannot be changed")));
     }
     let (outcome, object) = store.patch(&key, &patch)?;
-    Ok(Json(json!({"outcome": outcome.as_str(), "object": *object})))
+    Ok(Json(
+        json!({"outcome": outcome.as_str(), "object": *object}),
+    ))
 }
 
 pub(super) async fn delete(

@@ -74,8 +74,9 @@ fn waiting(mesh: &Mesh) -> Vec<String> {
                 .filter_map(|container| {
                     let waiting = container.pointer("/state/waiting")?;
                     let message = text(waiting, "/message");
-                    (!message.is_empty())
-                        .then(|| format!("pod/{}: {}: {message}", name(pod), text(waiting, "/reason")))
+                    (!message.is_empty()).then(|| {
+                        format!("pod/{}: {}: {message}", name(pod), text(waiting, "/reason"))
+                    })
                 })
                 .collect::<Vec<_>>()
         })

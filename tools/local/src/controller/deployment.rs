@@ -117,7 +117,12 @@ fn replicas(view: &View, set: &Value) -> Replicas {
 
 fn scale(set: &Value, from: i64, to: i64) -> Option<Action> {
     (from != to)
-        .then(|| Some(Action::Patch(Key::of(set)?, json!({"spec": {"replicas": to}}))))
+        .then(|| {
+            Some(Action::Patch(
+                Key::of(set)?,
+                json!({"spec": {"replicas": to}}),
+            ))
+        })
         .flatten()
 }
 
@@ -131,7 +136,9 @@ fn prune(deployment: &Value, old: &[&Arc<Value>], counts: &[Replicas]) -> Vec<Ac
         .map(|(set, _)| *set)
         .collect();
     empty.sort_by_key(|set| revision(set));
-    let surplus = empty.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
+    let surplus = empty
+        .len()
+        .saturating_sub(usize::try_from(limit).unwrap_or(0));
     empty
         .into_iter()
         .take(surplus)

@@ -136,8 +136,7 @@ fn ports(service: &Value, pod: &Value) -> Value {
                 "protocol": match text(port, "/protocol") { "" => "TCP", given => given },
             });
             if let Some(protocol) = port.get("appProtocol") {
-                crate::object::as_map(&mut made)
-                    .insert("appProtocol".to_owned(), protocol.clone());
+                crate::object::as_map(&mut made).insert("appProtocol".to_owned(), protocol.clone());
             }
             Some(made)
         })

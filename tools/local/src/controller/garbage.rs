@@ -14,7 +14,9 @@ pub fn reconcile(view: &View) -> Vec<Action> {
             let owners = list(object, "/metadata/ownerReferences");
             !owners.is_empty()
                 && !is_terminating(object)
-                && owners.iter().all(|owner| !uids.contains(text(owner, "/uid")))
+                && owners
+                    .iter()
+                    .all(|owner| !uids.contains(text(owner, "/uid")))
         })
         .map(|(key, _)| Action::Delete(key.clone()))
         .collect()

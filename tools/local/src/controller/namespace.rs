@@ -44,7 +44,10 @@ fn furnish(view: &View, key: &Key, namespace: &Value) -> Vec<Action> {
             }),
         ));
     }
-    if view.get(&Key::core("ServiceAccount", name, "default")).is_none() {
+    if view
+        .get(&Key::core("ServiceAccount", name, "default"))
+        .is_none()
+    {
         actions.push(Action::Put(json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": "default", "namespace": name},

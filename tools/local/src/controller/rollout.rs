@@ -76,12 +76,7 @@ fn resolve(value: Option<&Value>, replicas: i64, up: bool) -> i64 {
 }
 
 /// The next `spec.replicas` of the new ReplicaSet and of each old one.
-pub fn step(
-    strategy: Strategy,
-    wanted: i64,
-    new: Replicas,
-    old: &[Replicas],
-) -> (i64, Vec<i64>) {
+pub fn step(strategy: Strategy, wanted: i64, new: Replicas, old: &[Replicas]) -> (i64, Vec<i64>) {
     let Strategy::Rolling { surge, unavailable } = strategy else {
         let gone = old.iter().all(|set| set.desired == 0 && set.present == 0);
         return (if gone { wanted } else { new.desired }, vec![0; old.len()]);
@@ -147,7 +142,8 @@ mod tests {
                 unavailable: 1
             }
         );
-        let stuck = json!({"spec": {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}}});
+        let stuck =
+            json!({"spec": {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}}});
         assert_eq!(
             Strategy::of(&stuck, 3),
             Strategy::Rolling {
@@ -164,7 +160,18 @@ mod tests {
             available: 0,
             present: 0,
         };
-        assert_eq!(step(Strategy::Rolling { surge: 1, unavailable: 0 }, 3, none, &[]), (3, vec![]));
+        assert_eq!(
+            step(
+                Strategy::Rolling {
+                    surge: 1,
+                    unavailable: 0
+                },
+                3,
+                none,
+                &[]
+            ),
+            (3, vec![])
+        );
     }
 
     #[test]

@@ -63,7 +63,8 @@ fn complete(
         spec.entry("internalTrafficPolicy")
             .or_insert_with(|| json!("Cluster"));
     }
-    spec.entry("sessionAffinity").or_insert_with(|| json!("None"));
+    spec.entry("sessionAffinity")
+        .or_insert_with(|| json!("None"));
     let exposed = matches!(type_.as_str(), "NodePort" | "LoadBalancer");
     if let Some(Value::Array(ports)) = spec.get_mut("ports") {
         for port in ports {

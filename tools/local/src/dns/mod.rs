@@ -185,7 +185,10 @@ fn endpoints(view: &View, namespace: &str, service: &str) -> Vec<(String, Ipv4Ad
         })
         .flat_map(|(_, slice)| list(slice, "/endpoints"))
         .filter(|endpoint| {
-            endpoint.pointer("/conditions/ready").and_then(Value::as_bool) != Some(false)
+            endpoint
+                .pointer("/conditions/ready")
+                .and_then(Value::as_bool)
+                != Some(false)
         })
         .flat_map(|endpoint| {
             list(endpoint, "/addresses")

@@ -39,7 +39,11 @@ fn ask(name: &str, kind: RecordType) -> (ResponseCode, Vec<String>) {
     query.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
     let response = answer(&query, &view(), DOMAIN).unwrap();
     assert_eq!(response.metadata.id, query.metadata.id);
-    let mut data: Vec<String> = response.answers.iter().map(|r| r.data.to_string()).collect();
+    let mut data: Vec<String> = response
+        .answers
+        .iter()
+        .map(|r| r.data.to_string())
+        .collect();
     data.sort();
     (response.metadata.response_code, data)
 }
@@ -51,8 +55,14 @@ fn owned(list: &[&str]) -> Vec<String> {
 #[test]
 fn a_service_has_its_cluster_address_whatever_the_case_of_the_name() {
     let expected = (ResponseCode::NoError, owned(&["10.96.1.2"]));
-    assert_eq!(ask("web.default.svc.cluster.local.", RecordType::A), expected);
-    assert_eq!(ask("WEB.default.SVC.cluster.local.", RecordType::A), expected);
+    assert_eq!(
+        ask("web.default.svc.cluster.local.", RecordType::A),
+        expected
+    );
+    assert_eq!(
+        ask("WEB.default.SVC.cluster.local.", RecordType::A),
+        expected
+    );
 }
 
 #[test]
@@ -105,8 +115,16 @@ fn unknown_names_do_not_exist_and_those_between_do() {
     ] {
         assert_eq!(ask(name, RecordType::A).0, ResponseCode::NXDomain, "{name}");
     }
-    for name in ["cluster.local.", "svc.cluster.local.", "default.svc.cluster.local."] {
-        assert_eq!(ask(name, RecordType::A), (ResponseCode::NoError, vec![]), "{name}");
+    for name in [
+        "cluster.local.",
+        "svc.cluster.local.",
+        "default.svc.cluster.local.",
+    ] {
+        assert_eq!(
+            ask(name, RecordType::A),
+            (ResponseCode::NoError, vec![]),
+            "{name}"
+        );
     }
 }
 

@@ -36,11 +36,7 @@ pub fn all(pod: &Value) -> Vec<(Role, &Value)> {
 
 /// Program and arguments: the container's `command` replaces the image's entrypoint and its command,
 /// `args` the command alone; `$(VAR)` is replaced.
-pub fn arguments(
-    container: &Value,
-    image: &ImageContent,
-    env: &[(String, String)],
-) -> Vec<String> {
+pub fn arguments(container: &Value, image: &ImageContent, env: &[(String, String)]) -> Vec<String> {
     let variables: BTreeMap<String, String> = env.iter().cloned().collect();
     let given = |field: &str| -> Vec<String> {
         list(container, field)
@@ -266,7 +262,8 @@ mod tests {
 
     #[test]
     fn root_is_refused_where_the_pod_says_so() {
-        let container = json!({"name": "c", "securityContext": {"runAsNonRoot": true, "runAsUser": 0}});
+        let container =
+            json!({"name": "c", "securityContext": {"runAsNonRoot": true, "runAsUser": 0}});
         assert!(user(&json!({}), &container, &image()).is_err());
     }
 

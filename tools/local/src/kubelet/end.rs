@@ -70,7 +70,10 @@ async fn stop(pod: &Pod, container: &Value, deadline: Instant) {
         return;
     };
     running.signal(Signal::SIGTERM);
-    if tokio::time::timeout_at(deadline, running.exit()).await.is_err() {
+    if tokio::time::timeout_at(deadline, running.exit())
+        .await
+        .is_err()
+    {
         running.signal(Signal::SIGKILL);
         let killed = tokio::time::timeout(KILL_LIMIT, running.exit()).await;
         if killed.is_err() {

@@ -156,7 +156,10 @@ fn from_one(
         };
         let (name, key) = (text(reference, "/name"), text(reference, "/key"));
         let found = data(view, kind, namespace(facts.pod), name);
-        return match (found.as_ref().and_then(|d| d.get(key)), is_optional(reference)) {
+        return match (
+            found.as_ref().and_then(|d| d.get(key)),
+            is_optional(reference),
+        ) {
             (Some(value), _) => Ok(Some(value.clone())),
             (None, true) => Ok(None),
             (None, false) if found.is_some() => Err(EnvError::NoKey {
@@ -192,7 +195,11 @@ fn from_all(
 
 fn no_source(kind: &'static str, name: &str, container: &Value) -> EnvError {
     EnvError::NoSource {
-        kind: if kind == "Secret" { "secret" } else { "configmap" },
+        kind: if kind == "Secret" {
+            "secret"
+        } else {
+            "configmap"
+        },
         name: name.to_owned(),
         container: text(container, "/name").to_owned(),
     }
@@ -262,8 +269,13 @@ mod tests {
 
     fn env(container: &Value, view: &View) -> Result<BTreeMap<String, String>, EnvError> {
         let pod = pod();
-        build(container, &[("PATH".into(), "/bin".into())], &facts(&pod), view)
-            .map(|list| list.into_iter().collect())
+        build(
+            container,
+            &[("PATH".into(), "/bin".into())],
+            &facts(&pod),
+            view,
+        )
+        .map(|list| list.into_iter().collect())
     }
 
     #[test]
@@ -279,14 +291,14 @@ mod tests {
     #[test]
     fn the_pod_and_its_resources_can_be_read() {
         let container = json!({"name": "c",
-            "resources": {"limits": {"cpu": "1500m", "memory": "100Mi"}},
-            "env": [
-                {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-                {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
-                {"name": "SA", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}},
-                {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
-                {"name": "MEM", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
-            ]});
+        "resources": {"limits": {"cpu": "1500m", "memory": "100Mi"}},
+        "env": [
+            {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
+            {"name": "SA", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}},
+            {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+            {"name": "MEM", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
+        ]});
         let made = env(&container, &View::default()).unwrap();
         let get = |name: &str| made[name].as_str();
         assert_eq!(

@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn a_binary_that_is_not_there_is_reported_with_the_flag() {
-        let error = Envoy::find(Path::new("/no/such/envoy")).map(|_| ()).map_err(|e| e.to_string());
+        let error = Envoy::find(Path::new("/no/such/envoy"))
+            .map(|_| ())
+            .map_err(|e| e.to_string());
         assert!(error.is_err_and(|text| text.starts_with("--envoy /no/such/envoy")));
     }
 }

@@ -24,7 +24,11 @@ impl Facts<'_> {
     /// The pod's host name: `spec.hostname`, else its name cut to 63 characters.
     pub fn hostname(&self) -> String {
         let given = text(self.pod, "/spec/hostname");
-        let full = if given.is_empty() { name(self.pod) } else { given };
+        let full = if given.is_empty() {
+            name(self.pod)
+        } else {
+            given
+        };
         full.chars().take(63).collect()
     }
 
@@ -73,7 +77,11 @@ impl Facts<'_> {
                     .then(|| container.pointer(&format!("/resources/limits/{name}")))
                     .flatten()
             })
-            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            .map(|value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            });
         let milli = match declared {
             Some(text) => quantity::milli(&text)?,
             None if kind == "requests" => 0,

@@ -37,7 +37,9 @@ pub struct Images {
 
 /// The image is not on this machine; the text becomes the container's waiting message.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("image {reference:?} is not on this machine: start the mesh with `--image {reference}=FILE.tar` or put an OCI archive of it into a directory given by --images")]
+#[error(
+    "image {reference:?} is not on this machine: start the mesh with `--image {reference}=FILE.tar` or put an OCI archive of it into a directory given by --images"
+)]
 pub struct UnknownImage {
     /// The reference as the pod has it.
     pub reference: String,
@@ -144,7 +146,11 @@ mod tests {
             ("crossoverjie/k8s-combat", "/any.tar"),
             ("crossoverjie/k8s-combat@sha256:00", "/any.tar"),
         ] {
-            assert_eq!(images.resolve(reference), Ok(Path::new(path)), "{reference}");
+            assert_eq!(
+                images.resolve(reference),
+                Ok(Path::new(path)),
+                "{reference}"
+            );
         }
     }
 
@@ -158,8 +164,14 @@ mod tests {
 
     #[test]
     fn an_image_that_is_not_here_is_named_with_the_flag_that_gives_it() {
-        let error = Images::default().resolve("nginx:1").unwrap_err().to_string();
-        assert!(error.contains("\"nginx:1\"") && error.contains("--image nginx:1="), "{error}");
+        let error = Images::default()
+            .resolve("nginx:1")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("\"nginx:1\"") && error.contains("--image nginx:1="),
+            "{error}"
+        );
     }
 
     #[test]

@@ -63,8 +63,14 @@ fn sync(node: &Arc<Node>, pods: &mut JoinSet<()>) {
     }
     // A pod that was taken out of the store behind the kubelet's back ends too.
     for pod in node.pods() {
-        if view.get(&pod.key).is_none_or(|object| uid(object) != pod.uid()) {
+        if view
+            .get(&pod.key)
+            .is_none_or(|object| uid(object) != pod.uid())
+        {
             pod.end();
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

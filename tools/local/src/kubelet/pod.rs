@@ -179,7 +179,8 @@ impl Pod {
             Some(ip) => ip,
             None => {
                 let made = self.node.runtime.add_pod(self.uid()).await;
-                let ip = made.map_err(|error| format!("failed to set up the pod's network: {error}"))?;
+                let ip =
+                    made.map_err(|error| format!("failed to set up the pod's network: {error}"))?;
                 self.lock().ip = Some(ip);
                 self.publish();
                 ip

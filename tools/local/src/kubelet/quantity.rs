@@ -5,11 +5,7 @@ pub fn milli(text: &str) -> Option<i128> {
     let text = text.trim();
     let split = text
         .char_indices()
-        .find(|(at, c)| {
-            !(c.is_ascii_digit()
-                || *c == '.'
-                || (*at == 0 && matches!(c, '+' | '-')))
-        })
+        .find(|(at, c)| !(c.is_ascii_digit() || *c == '.' || (*at == 0 && matches!(c, '+' | '-'))))
         .map_or(text.len(), |(at, _)| at);
     let (number, suffix) = text.split_at(split);
     // (numerator, denominator) of one unit in thousandths.

@@ -117,8 +117,12 @@ async fn image(pod: &Pod, container: &Value) -> Result<Arc<ImageContent>, NotSta
         .images
         .resolve(reference)
         .map_err(because("ErrImagePull"))?;
-    pod.node.runtime.image(archive).await.map_err(|error| NotStarted {
-        reason: "ErrImagePull",
-        message: format!("image {reference:?} from {}: {error}", archive.display()),
-    })
+    pod.node
+        .runtime
+        .image(archive)
+        .await
+        .map_err(|error| NotStarted {
+            reason: "ErrImagePull",
+            message: format!("image {reference:?} from {}: {error}", archive.display()),
+        })
 }

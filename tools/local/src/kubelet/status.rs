@@ -209,14 +209,20 @@ fn phase(restart_policy: &str, records: &[Record], initialized: bool) -> &'stati
     if failed_init && restart_policy == "Never" {
         return "Failed";
     }
-    if !initialized && records.iter().all(|r| r.role != Role::App || r.id.is_empty()) {
+    if !initialized
+        && records
+            .iter()
+            .all(|r| r.role != Role::App || r.id.is_empty())
+    {
         return "Pending";
     }
     let apps = || records.iter().filter(|record| record.role == Role::App);
     if apps().all(|record| record.id.is_empty()) {
         return "Pending";
     }
-    if apps().all(|record| matches!(record.state, State::Ended(_))) {
+    // Under `Always` a container that ended is about to start again.
+    let for_good = matches!(restart_policy, "Never" | "OnFailure");
+    if for_good && apps().all(|record| matches!(record.state, State::Ended(_))) {
         let failed = apps().any(|r| matches!(&r.state, State::Ended(end) if end.code != 0));
         return if failed { "Failed" } else { "Succeeded" };
     }
@@ -229,7 +235,9 @@ fn quality(pod: &Value) -> &'static str {
         .map(|(_, container)| container)
         .collect();
     let has = |container: &Value, kind: &str, name: &str| {
-        container.pointer(&format!("/resources/{kind}/{name}")).is_some()
+        container
+            .pointer(&format!("/resources/{kind}/{name}"))
+            .is_some()
     };
     let guaranteed = !containers.is_empty()
         && containers.iter().all(|container| {
@@ -271,7 +279,18 @@ mod tests {
     }
 
     fn status(records: &[Record], before: &Value, second: i64) -> Value {
-        of_pod(&json!({"spec": {}}), records, "10.244.0.2", "10.0.0.1", before, at(second))
+        status_under("Always", records, before, second)
+    }
+
+    fn status_under(policy: &str, records: &[Record], before: &Value, second: i64) -> Value {
+        of_pod(
+            &json!({"spec": {"restartPolicy": policy}}),
+            records,
+            "10.244.0.2",
+            "10.0.0.1",
+            before,
+            at(second),
+        )
     }
 
     #[test]
@@ -287,9 +306,15 @@ mod tests {
         );
         let whole = status(&[sidecar(true), app], &partly, 5);
         assert_eq!(whole["conditions"][2]["status"], "True");
-        assert_eq!(whole["conditions"][2]["lastTransitionTime"], "2023-11-14T22:13:25Z");
+        assert_eq!(
+            whole["conditions"][2]["lastTransitionTime"],
+            "2023-11-14T22:13:25Z"
+        );
         // A condition that did not change keeps its time.
-        assert_eq!(whole["conditions"][4]["lastTransitionTime"], "2023-11-14T22:13:20Z");
+        assert_eq!(
+            whole["conditions"][4]["lastTransitionTime"],
+            "2023-11-14T22:13:20Z"
+        );
     }
 
     #[test]
@@ -305,10 +330,18 @@ mod tests {
     #[test]
     fn a_pod_whose_containers_all_ended_has_succeeded_or_failed() {
         let end = |code| Record {
-            state: State::Ended(Ended { code, started: at(0), finished: at(1) }),
+            state: State::Ended(Ended {
+                code,
+                started: at(0),
+                finished: at(1),
+            }),
             ..running("app", Role::App, false)
         };
-        assert_eq!(status(&[end(0)], &Value::Null, 2)["phase"], "Succeeded");
-        assert_eq!(status(&[end(0), end(3)], &Value::Null, 2)["phase"], "Failed");
+        let phase = |policy, records: &[Record]| {
+            status_under(policy, records, &Value::Null, 2)["phase"].clone()
+        };
+        assert_eq!(phase("Never", &[end(0)]), "Succeeded");
+        assert_eq!(phase("OnFailure", &[end(0), end(3)]), "Failed");
+        assert_eq!(phase("Always", &[end(0), end(3)]), "Running");
     }
 }

@@ -54,7 +54,11 @@ fn is_stuck(state: &State) -> bool {
 async fn until(pod: &Pod, name: &str, holds: impl Fn(&super::status::Record) -> bool) {
     let mut changed = pod.changed.subscribe();
     loop {
-        let now = pod.lock().records.iter().any(|r| r.name == name && holds(r));
+        let now = pod
+            .lock()
+            .records
+            .iter()
+            .any(|r| r.name == name && holds(r));
         if now || changed.changed().await.is_err() {
             return;
         }
@@ -257,12 +261,7 @@ async fn follow(
 }
 
 /// Returns false when the container has failed often enough.
-async fn follow_liveness(
-    pod: &Pod,
-    probe: &Probe,
-    running: &Arc<dyn Running>,
-    ip: IpAddr,
-) -> bool {
+async fn follow_liveness(pod: &Pod, probe: &Probe, running: &Arc<dyn Running>, ip: IpAddr) -> bool {
     let mut verdict = Verdict::new(probe);
     tokio::time::sleep(probe.initial_delay).await;
     loop {

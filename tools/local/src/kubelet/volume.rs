@@ -116,7 +116,13 @@ pub fn content(volume: &Value, sources: Sources<'_>) -> Result<Content, VolumeEr
         let kind = ["configMap", "secret", "downwardAPI"]
             .iter()
             .find_map(|kind| volume.get(kind));
-        project(volume, volume, kind.map_or(0o644, mode), sources, &mut files)?;
+        project(
+            volume,
+            volume,
+            kind.map_or(0o644, mode),
+            sources,
+            &mut files,
+        )?;
     } else {
         return Err(invalid(
             "only emptyDir, hostPath, configMap, secret, projected and downwardAPI volumes exist in lateen local".to_owned(),
@@ -136,7 +142,9 @@ pub fn refresh_after(volume: &Value) -> Option<i64> {
 }
 
 fn lifetime(token: &Value) -> i64 {
-    integer(token, "/expirationSeconds").unwrap_or(3600).max(600)
+    integer(token, "/expirationSeconds")
+        .unwrap_or(3600)
+        .max(600)
 }
 
 fn mode(source: &Value) -> u32 {
@@ -197,7 +205,11 @@ fn project(
             }
             return Err(VolumeError::NoSource {
                 volume: name_of(volume),
-                kind: if kind == "Secret" { "secret" } else { "configmap" },
+                kind: if kind == "Secret" {
+                    "secret"
+                } else {
+                    "configmap"
+                },
                 name: name.to_owned(),
             });
         };
@@ -224,7 +236,10 @@ fn project(
     if let Some(downward) = source.get("downwardAPI") {
         for item in list(downward, "/items") {
             let value = downward_value(item, sources.facts).ok_or_else(|| {
-                invalid(format!("downwardAPI item {:?} cannot be read", text(item, "/path")))
+                invalid(format!(
+                    "downwardAPI item {:?} cannot be read",
+                    text(item, "/path")
+                ))
             })?;
             add(text(item, "/path"), value.into_bytes(), Some(item))?;
         }

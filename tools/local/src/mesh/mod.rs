@@ -88,7 +88,9 @@ pub enum MeshError {
     )]
     NotRoot,
     /// One of that name runs already.
-    #[error("mesh {name:?} is already running (pid {pid}); stop it with: lateen local down --name {name}")]
+    #[error(
+        "mesh {name:?} is already running (pid {pid}); stop it with: lateen local down --name {name}"
+    )]
     Running {
         /// The mesh's name.
         name: String,
@@ -216,7 +218,15 @@ impl Mesh {
     pub fn apply(&self, objects: Vec<Value>, namespace: &str) -> Vec<Applied> {
         objects
             .into_iter()
-            .map(|object| crate::apply::one(&self.store, object, namespace, &self.node.name, &self.admission))
+            .map(|object| {
+                crate::apply::one(
+                    &self.store,
+                    object,
+                    namespace,
+                    &self.node.name,
+                    &self.admission,
+                )
+            })
             .collect()
     }
 
@@ -289,7 +299,9 @@ impl Parts {
 impl Mesh {
     fn furnish(&self, control_plane: bool) {
         // These names and kinds are always accepted.
-        let _ = self.store.create(node_object(&self.node.name, self.node.dns));
+        let _ = self
+            .store
+            .create(node_object(&self.node.name, self.node.dns));
         let _ = self.store.create(json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"},
         }));

@@ -146,7 +146,12 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let first = StateDirectory::take(base.path(), "default").unwrap();
         let error = StateDirectory::take(base.path(), "default").unwrap_err();
-        assert!(error.to_string().contains(&format!("pid {}", std::process::id())), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("pid {}", std::process::id())),
+            "{error}"
+        );
         StateDirectory::take(base.path(), "other").unwrap();
         first.remove();
         assert!(!first.path().exists());
@@ -164,7 +169,10 @@ mod tests {
     fn a_name_that_would_leave_the_directory_is_refused() {
         let base = tempfile::tempdir().unwrap();
         for name in ["", "..", "a/b", "A"] {
-            assert!(matches!(StateDirectory::take(base.path(), name), Err(MeshError::Name(_))));
+            assert!(matches!(
+                StateDirectory::take(base.path(), name),
+                Err(MeshError::Name(_))
+            ));
         }
     }
 }

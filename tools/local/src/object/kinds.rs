@@ -63,13 +63,7 @@ pub const KNOWN: &[Kind] = &[
         &["dr"],
         true,
     ),
-    kind(
-        "Gateway",
-        "networking.istio.io",
-        "gateways",
-        &["gw"],
-        true,
-    ),
+    kind("Gateway", "networking.istio.io", "gateways", &["gw"], true),
     kind(
         "ServiceEntry",
         "networking.istio.io",

@@ -27,7 +27,9 @@ pub struct Selector(Vec<Requirement>);
 
 /// A `-l` text that does not parse.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("unable to parse requirement {0:?}: write key=value, key!=value, key, !key, key in (a,b) or key notin (a,b)")]
+#[error(
+    "unable to parse requirement {0:?}: write key=value, key!=value, key, !key, key in (a,b) or key notin (a,b)"
+)]
 pub struct SelectorError(String);
 
 impl Selector {

@@ -31,9 +31,7 @@ pub fn describe_service(object: &Value, slices: &[Value]) -> String {
     lines.field("IPs", text(object, "/spec/clusterIPs/0"));
     let mine: Vec<&Value> = slices
         .iter()
-        .filter(|slice| {
-            labels(slice).get(SERVICE_LABEL).map(String::as_str) == Some(name(object))
-        })
+        .filter(|slice| labels(slice).get(SERVICE_LABEL).map(String::as_str) == Some(name(object)))
         .collect();
     for port in list(object, "/spec/ports") {
         let port_name = text(port, "/name");
@@ -131,7 +129,10 @@ pub fn describe_pod(object: &Value) -> String {
             .and_then(|map| map.keys().find(|key| key.as_str() != "name"))
             .cloned()
             .unwrap_or_default();
-        out.push_str(&format!("  {}:\n    Type:  {kind}\n", text(volume, "/name")));
+        out.push_str(&format!(
+            "  {}:\n    Type:  {kind}\n",
+            text(volume, "/name")
+        ));
     }
     out + "Events:  <none>\n"
 }
@@ -310,7 +311,13 @@ impl Lines {
     }
 
     fn finish(self) -> String {
-        let width = self.0.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
+        let width = self
+            .0
+            .iter()
+            .map(|(label, _)| label.len())
+            .max()
+            .unwrap_or(0)
+            + 2;
         self.0
             .iter()
             .map(|(label, value)| {
@@ -353,7 +360,10 @@ mod tests {
             "endpoints": [{"addresses": ["10.244.0.5"], "conditions": {"ready": true}},
                           {"addresses": ["10.244.0.6"], "conditions": {"ready": false}}]});
         let text = describe_service(&service, &[slice]);
-        assert!(text.contains("Endpoints:                10.244.0.5:8081\n"), "{text}");
+        assert!(
+            text.contains("Endpoints:                10.244.0.5:8081\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -363,6 +373,9 @@ mod tests {
             "status": {"phase": "Pending", "containerStatuses": [{"name": "app",
                 "state": {"waiting": {"reason": "ErrImagePull", "message": "image \"x:1\" is not on this machine"}}}]}});
         let text = describe_pod(&pod);
-        assert!(text.contains("Reason:") && text.contains("image \"x:1\" is not on this machine"), "{text}");
+        assert!(
+            text.contains("Reason:") && text.contains("image \"x:1\" is not on this machine"),
+            "{text}"
+        );
     }
 }

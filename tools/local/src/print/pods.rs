@@ -38,7 +38,10 @@ pub fn summary(pod: &Value, now: OffsetDateTime) -> Summary {
     };
 
     let mut initializing = false;
-    for (index, container) in list(pod, "/status/initContainerStatuses").iter().enumerate() {
+    for (index, container) in list(pod, "/status/initContainerStatuses")
+        .iter()
+        .enumerate()
+    {
         let sidecar = is_sidecar(text(container, "/name"));
         let count = integer(container, "/restartCount").unwrap_or(0);
         if sidecar || initializing_counts(container) {
@@ -61,7 +64,10 @@ pub fn summary(pod: &Value, now: OffsetDateTime) -> Summary {
                 format!("Init:{}", ended(state))
             }
             Some(state)
-                if !matches!(text(state, "/waiting/reason"), "" | "PodInitializing" | "ContainerCreating") =>
+                if !matches!(
+                    text(state, "/waiting/reason"),
+                    "" | "PodInitializing" | "ContainerCreating"
+                ) =>
             {
                 format!("Init:{}", text(state, "/waiting/reason"))
             }
@@ -99,7 +105,10 @@ pub fn summary(pod: &Value, now: OffsetDateTime) -> Summary {
     }
     let restarts = match last_restart {
         Some(at) if restarts > 0 => {
-            format!("{restarts} ({} ago)", age::human((now - at).whole_seconds()))
+            format!(
+                "{restarts} ({} ago)",
+                age::human((now - at).whole_seconds())
+            )
         }
         _ => restarts.to_string(),
     };
@@ -167,15 +176,22 @@ mod tests {
     #[test]
     fn a_pod_with_a_native_sidecar_counts_two_containers() {
         let proxy = json!({"name": "istio-proxy", "ready": true, "started": true, "restartCount": 0, "state": {"running": {}}});
-        let app = json!({"name": "app", "ready": true, "restartCount": 0, "state": {"running": {}}});
-        assert_eq!(columns(meshed(proxy, app, "True")), owned("2/2", "Running", "0"));
+        let app =
+            json!({"name": "app", "ready": true, "restartCount": 0, "state": {"running": {}}});
+        assert_eq!(
+            columns(meshed(proxy, app, "True")),
+            owned("2/2", "Running", "0")
+        );
     }
 
     #[test]
     fn a_sidecar_that_has_not_started_shows_how_far_initialization_is() {
         let proxy = json!({"name": "istio-proxy", "ready": false, "started": false, "restartCount": 0, "state": {"running": {}}});
         let app = json!({"name": "app", "ready": false, "restartCount": 0, "state": {"waiting": {"reason": "PodInitializing"}}});
-        assert_eq!(columns(meshed(proxy, app, "False")), owned("0/2", "Init:1/2", "0"));
+        assert_eq!(
+            columns(meshed(proxy, app, "False")),
+            owned("0/2", "Init:1/2", "0")
+        );
     }
 
     #[test]
@@ -185,7 +201,10 @@ mod tests {
                 {"name": "app", "ready": false, "restartCount": 3,
                  "state": {"waiting": {"reason": "CrashLoopBackOff"}},
                  "lastState": {"terminated": {"exitCode": 1, "finishedAt": "2023-11-14T22:13:08Z"}}}]}});
-        assert_eq!(columns(pod), owned("0/1", "CrashLoopBackOff", "3 (12s ago)"));
+        assert_eq!(
+            columns(pod),
+            owned("0/1", "CrashLoopBackOff", "3 (12s ago)")
+        );
     }
 
     #[test]

@@ -51,7 +51,14 @@ fn headings(kind: &str) -> Headings {
             &["IP", "NODE", "NOMINATED NODE", "READINESS GATES"],
         ),
         "Service" => (
-            &["NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"],
+            &[
+                "NAME",
+                "TYPE",
+                "CLUSTER-IP",
+                "EXTERNAL-IP",
+                "PORT(S)",
+                "AGE",
+            ],
             &["SELECTOR"],
         ),
         "Deployment" => (
@@ -144,9 +151,11 @@ fn cells(kind: &str, object: &Value, now: OffsetDateTime) -> (Vec<String>, Vec<S
             )
         }
         "EndpointSlice" => {
-            let ports = joined(list(object, "/ports").iter().filter_map(|p| {
-                Some(p.get("port")?.to_string())
-            }));
+            let ports = joined(
+                list(object, "/ports")
+                    .iter()
+                    .filter_map(|p| Some(p.get("port")?.to_string())),
+            );
             let addresses = list(object, "/endpoints")
                 .iter()
                 .flat_map(|endpoint| list(endpoint, "/addresses"))
@@ -182,7 +191,11 @@ fn cells(kind: &str, object: &Value, now: OffsetDateTime) -> (Vec<String>, Vec<S
             vec![],
         ),
         "VirtualService" => (
-            vec![compact(object, "/spec/gateways"), compact(object, "/spec/hosts"), age],
+            vec![
+                compact(object, "/spec/gateways"),
+                compact(object, "/spec/hosts"),
+                age,
+            ],
             vec![],
         ),
         "DestinationRule" => (vec![text(object, "/spec/host").to_owned(), age], vec![]),
@@ -220,7 +233,13 @@ fn service(object: &Value, age: String) -> (Vec<String>, Vec<String>) {
     };
     let selector = pairs(&strings(object, "/spec/selector"));
     (
-        vec![kind.to_owned(), address.to_owned(), external.to_owned(), ports, age],
+        vec![
+            kind.to_owned(),
+            address.to_owned(),
+            external.to_owned(),
+            ports,
+            age,
+        ],
         vec![selector],
     )
 }
@@ -305,10 +324,15 @@ mod tests {
 
     #[test]
     fn more_than_three_endpoints_are_counted() {
-        let addresses: Vec<Value> = (1..6).map(|n| json!({"addresses": [format!("10.0.0.{n}")]})).collect();
+        let addresses: Vec<Value> = (1..6)
+            .map(|n| json!({"addresses": [format!("10.0.0.{n}")]}))
+            .collect();
         let slice = json!({"metadata": {"name": "s", "creationTimestamp": "2023-11-14T22:13:15Z"},
             "addressType": "IPv4", "ports": [{"port": 80}], "endpoints": addresses});
         let text = table("EndpointSlice", &[slice], false, false, "", now());
-        assert!(text.contains("10.0.0.1,10.0.0.2,10.0.0.3 + 2 more..."), "{text}");
+        assert!(
+            text.contains("10.0.0.1,10.0.0.2,10.0.0.3 + 2 more..."),
+            "{text}"
+        );
     }
 }

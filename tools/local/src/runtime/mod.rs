@@ -33,9 +33,7 @@ fn refused(error: impl ToString) -> RuntimeError {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
 ) -> Result<T, RuntimeError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(refused)?
+    tokio::task::spawn_blocking(work).await.map_err(refused)?
 }
 
 impl Machine {

@@ -81,8 +81,12 @@ fn annotate(object: &mut Value, recorded: String) {
     as_map(annotations).insert(LAST_APPLIED.to_owned(), json!(recorded));
 }
 
-/// Merges `new` into `live`; what `last` had and `new` has not is removed. Lists are replaced whole.
+/// Merges `new` into `live`; what `last` had and `new` has not is removed. A list is replaced whole, unless
+/// it was applied just so the last time: then what was filled in since (node ports, defaults) stays.
 fn three_way(last: &Value, new: &Value, live: &mut Value) {
+    if new.is_array() && live.is_array() && last == new {
+        return;
+    }
     let (Value::Object(new), Value::Object(_)) = (new, &*live) else {
         *live = new.clone();
         return;
@@ -136,7 +140,9 @@ mod tests {
     fn store() -> Store {
         let store = Store::default();
         store
-            .create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}))
+            .create(
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}),
+            )
             .unwrap();
         store
     }
@@ -166,7 +172,10 @@ mod tests {
         store.apply(deployment(Some(3), "a"), "default").unwrap();
         let key = Key::of_group("apps", "Deployment", "default", "d");
         store
-            .patch(&key, &json!({"spec": {"template": {"metadata": {"annotations": {"restartedAt": "x"}}}}}))
+            .patch(
+                &key,
+                &json!({"spec": {"template": {"metadata": {"annotations": {"restartedAt": "x"}}}}}),
+            )
             .unwrap();
         let (_, live) = store.apply(deployment(None, "a"), "default").unwrap();
         assert_eq!(
@@ -174,6 +183,24 @@ mod tests {
             "x"
         );
         assert!(live["spec"].get("replicas").is_none());
+    }
+
+    #[test]
+    fn defaults_filled_into_a_list_survive_applying_the_same_again() {
+        let store = store();
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
+            "spec": {"ports": [{"port": 80}]}});
+        store.apply(service.clone(), "default").unwrap();
+        let key = Key::core("Service", "default", "s");
+        store
+            .patch(
+                &key,
+                &json!({"spec": {"ports": [{"port": 80, "protocol": "TCP"}]}}),
+            )
+            .unwrap();
+        let (outcome, live) = store.apply(service, "default").unwrap();
+        assert_eq!(outcome, Outcome::Unchanged);
+        assert_eq!(live["spec"]["ports"][0]["protocol"], "TCP");
     }
 
     #[test]
@@ -185,9 +212,13 @@ mod tests {
     #[test]
     fn a_name_that_would_leave_its_folder_is_refused() {
         for name in ["../../etc/passwd", "a/b", "UPPER", "-a", "a..b"] {
-            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+            let object =
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
             assert!(
-                matches!(store().apply(object, "default"), Err(StoreError::InvalidName(..))),
+                matches!(
+                    store().apply(object, "default"),
+                    Err(StoreError::InvalidName(..))
+                ),
                 "{name}"
             );
         }

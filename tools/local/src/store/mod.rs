@@ -240,9 +240,7 @@ impl Store {
         if key.group.is_empty() && (key.kind == "Pod" || key.kind == "Namespace") {
             let earlier = crate::object::integer(&old, "/metadata/deletionGracePeriodSeconds");
             let grace = grace_seconds
-                .or_else(|| {
-                    crate::object::integer(&old, "/spec/terminationGracePeriodSeconds")
-                })
+                .or_else(|| crate::object::integer(&old, "/spec/terminationGracePeriodSeconds"))
                 .unwrap_or(30);
             if is_terminating(&old) && earlier.is_none_or(|earlier| earlier <= grace) {
                 return Ok(old);
@@ -294,7 +292,10 @@ impl Store {
             })
             .or_insert_with(|| json!(now));
         metadata.entry("generation").or_insert(json!(1));
-        metadata.insert("resourceVersion".to_owned(), json!(inner.revision.to_string()));
+        metadata.insert(
+            "resourceVersion".to_owned(),
+            json!(inner.revision.to_string()),
+        );
         let object = Arc::new(object);
         inner.view.0.insert(key, Arc::clone(&object));
         self.changed.send_replace(inner.revision);

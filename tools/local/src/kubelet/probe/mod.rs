@@ -68,8 +68,12 @@ impl Probe {
         let Some(probe) = container.get(kind).filter(|probe| probe.is_object()) else {
             return Ok(None);
         };
-        let question = question(container, probe)
-            .map_err(|problem| format!("{kind} of container {:?}: {problem}", text(container, "/name")))?;
+        let question = question(container, probe).map_err(|problem| {
+            format!(
+                "{kind} of container {:?}: {problem}",
+                text(container, "/name")
+            )
+        })?;
         let number = |field: &str, default: u64, least: u64| {
             integer(probe, &format!("/{field}"))
                 .and_then(|n| u64::try_from(n).ok())

@@ -58,7 +58,11 @@ fn a_projected_token_is_a_jwt_and_is_renewed_at_four_fifths_of_its_life() {
 fn a_missing_config_map_makes_the_pod_wait_unless_it_is_optional() {
     let required = json!({"name": "v", "configMap": {"name": "istio-ca-root-cert"}});
     let error = made(&required, &View::default()).unwrap_err();
-    assert!(error.to_string().contains(r#"configmap "istio-ca-root-cert" not found"#));
+    assert!(
+        error
+            .to_string()
+            .contains(r#"configmap "istio-ca-root-cert" not found"#)
+    );
     let optional = json!({"name": "v", "configMap": {"name": "x", "optional": true}});
     assert!(files(made(&optional, &View::default()).unwrap()).is_empty());
 }

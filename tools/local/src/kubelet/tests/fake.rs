@@ -1,0 +1,146 @@
+//! A runtime in memory.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use nix::sys::signal::Signal;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::kubelet::runtime::{
+    Execution, Forward, ImageContent, Running, Runtime, RuntimeError, Start,
+};
+
+#[derive(Default)]
+pub(super) struct Fake(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    events: Vec<String>,
+    started: Vec<String>,
+    signals: Vec<(String, Signal)>,
+    pods: BTreeSet<String>,
+    /// Statuses with which the first runs of a container end by themselves.
+    exits: BTreeMap<String, VecDeque<i32>>,
+    answers: VecDeque<i32>,
+    stubborn: BTreeSet<String>,
+}
+
+impl Fake {
+    pub(super) fn exits(&self, container: &str, codes: &[i32]) {
+        let codes = codes.iter().copied().collect();
+        self.0
+            .lock()
+            .unwrap()
+            .exits
+            .insert(container.to_owned(), codes);
+    }
+
+    /// Statuses of programs executed in containers; then 0.
+    pub(super) fn answers(&self, codes: &[i32]) {
+        self.0.lock().unwrap().answers = codes.iter().copied().collect();
+    }
+
+    pub(super) fn is_stubborn(&self, container: &str) {
+        self.0.lock().unwrap().stubborn.insert(container.to_owned());
+    }
+
+    pub(super) fn started(&self) -> Vec<String> {
+        self.0.lock().unwrap().started.clone()
+    }
+
+    pub(super) fn signals(&self) -> Vec<(String, Signal)> {
+        self.0.lock().unwrap().signals.clone()
+    }
+
+    pub(super) fn events(&self) -> Vec<String> {
+        self.0.lock().unwrap().events.clone()
+    }
+
+    pub(super) fn pods(&self) -> usize {
+        self.0.lock().unwrap().pods.len()
+    }
+}
+
+struct FakeContainer {
+    name: String,
+    inner: Arc<Mutex<Inner>>,
+    exit: watch::Sender<Option<i32>>,
+}
+
+#[async_trait]
+impl Runtime for Fake {
+    fn host_ip(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 244, 0, 1)
+    }
+
+    async fn add_pod(&self, uid: &str) -> Result<Ipv4Addr, RuntimeError> {
+        self.0.lock().unwrap().pods.insert(uid.to_owned());
+        Ok(Ipv4Addr::new(10, 244, 0, 2))
+    }
+
+    async fn remove_pod(&self, uid: &str) {
+        self.0.lock().unwrap().pods.remove(uid);
+    }
+
+    async fn image(&self, _archive: &Path) -> Result<Arc<ImageContent>, RuntimeError> {
+        Ok(Arc::new(ImageContent {
+            entrypoint: vec!["/app".into()],
+            ..ImageContent::default()
+        }))
+    }
+
+    async fn start(&self, start: Start) -> Result<Arc<dyn Running>, RuntimeError> {
+        // <uid>-<container>-<restart>
+        let name = start.id.split('-').nth(1).unwrap().to_owned();
+        let mut inner = self.0.lock().unwrap();
+        inner.started.push(name.clone());
+        inner.events.push(format!("start {name}"));
+        let code = inner.exits.get_mut(&name).and_then(VecDeque::pop_front);
+        Ok(Arc::new(FakeContainer {
+            name,
+            inner: Arc::clone(&self.0),
+            exit: watch::Sender::new(code),
+        }))
+    }
+
+    async fn connect(&self, _to: SocketAddr) -> std::io::Result<TcpStream> {
+        Err(std::io::ErrorKind::ConnectionRefused.into())
+    }
+
+    async fn forward(&self, _forwards: Vec<Forward>) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Running for FakeContainer {
+    async fn exit(&self) -> i32 {
+        let mut exit = self.exit.subscribe();
+        exit.wait_for(Option::is_some).await.unwrap().unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.signals.push((self.name.clone(), signal));
+        inner.events.push(format!("{signal} {}", self.name));
+        if signal == Signal::SIGKILL || !inner.stubborn.contains(&self.name) {
+            self.exit.send_replace(Some(128 + signal as i32));
+        }
+    }
+
+    async fn exec(&self, args: Vec<String>, _stdin: bool) -> Result<Execution, RuntimeError> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.events.push(format!("exec {}", args.join(" ")));
+        let code = inner.answers.pop_front().unwrap_or(0);
+        Ok(Execution {
+            stdin: None,
+            stdout: Box::new(tokio::io::empty()),
+            stderr: Box::new(tokio::io::empty()),
+            exit: Box::pin(async move { Ok(code) }),
+        })
+    }
+}

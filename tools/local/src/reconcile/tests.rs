@@ -1,0 +1,350 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+use serde_json::{Value, json};
+
+use super::*;
+use crate::controller::endpoints::SERVICE_LABEL;
+use crate::object::{is_terminating, labels, name, text};
+use crate::store::Outcome;
+
+/// A store with its controllers, and a kubelet that does what the test says.
+struct Cluster {
+    store: Store,
+    admission: Admission,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let cluster = Self {
+            store: Store::default(),
+            admission: Admission::default(),
+        };
+        cluster.apply(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}),
+        );
+        cluster.settle();
+        cluster
+    }
+
+    fn apply(&self, object: Value) {
+        let applied = crate::apply::one(&self.store, object, "default", "n", &self.admission);
+        assert_eq!(applied.error, None);
+    }
+
+    /// Until nothing changes any more; the number of passes is bounded, or controllers disagree.
+    fn settle(&self) {
+        for _ in 0..30 {
+            let before = *self.store.subscribe().borrow();
+            once(&self.store, "n", &self.admission);
+            if *self.store.subscribe().borrow() == before {
+                return;
+            }
+        }
+        panic!("the controllers do not come to rest");
+    }
+
+    fn of(&self, kind: &str) -> Vec<std::sync::Arc<Value>> {
+        let view = self.store.view();
+        let found = view.iter().filter(|(key, _)| key.kind == kind);
+        found
+            .map(|(_, object)| std::sync::Arc::clone(object))
+            .collect()
+    }
+
+    fn pods(&self) -> Vec<std::sync::Arc<Value>> {
+        self.of("Pod")
+    }
+
+    fn make_ready(&self, pod: &Value, ip: &str) {
+        let status = json!({"phase": "Running", "podIP": ip, "conditions": [{"type": "Ready", "status": "True"}]});
+        self.store
+            .set_status(&Key::of(pod).unwrap(), uid(pod), status);
+    }
+
+    fn all_ready(&self) {
+        for (index, pod) in self.pods().iter().enumerate() {
+            if text(pod, "/status/podIP").is_empty() {
+                self.make_ready(pod, &format!("10.244.0.{}", index + 10));
+            }
+        }
+    }
+
+    /// What the kubelet does with pods that are to end.
+    fn reap(&self) {
+        for pod in self.pods().iter().filter(|pod| is_terminating(pod)) {
+            self.store.remove(&Key::of(pod).unwrap(), uid(pod));
+        }
+    }
+
+    fn deployment(&self) -> std::sync::Arc<Value> {
+        self.store
+            .get(&Key::of_group("apps", "Deployment", "default", "web"))
+            .unwrap()
+    }
+}
+
+fn web(replicas: u8) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "app", "image": "x", "ports": [{"name": "http", "containerPort": 8081}]}]}}}})
+}
+
+#[test]
+fn a_deployment_makes_pods_named_as_kubernetes_names_them() {
+    let cluster = Cluster::new();
+    cluster.apply(web(3));
+    cluster.settle();
+    let pods = cluster.pods();
+    assert_eq!(pods.len(), 3);
+    let set = &cluster.of("ReplicaSet")[0];
+    let hash = labels(set)["pod-template-hash"].clone();
+    for pod in &pods {
+        let parts: Vec<&str> = name(pod).split('-').collect();
+        assert_eq!(parts[..2], ["web", hash.as_str()]);
+        assert_eq!(parts[2].len(), 5, "{}", name(pod));
+        assert_eq!(labels(pod)["pod-template-hash"], hash);
+        assert_eq!(text(pod, "/spec/serviceAccountName"), "default");
+    }
+}
+
+#[test]
+fn a_restart_replaces_every_pod_without_ever_having_too_few() {
+    let cluster = Cluster::new();
+    cluster.apply(web(3));
+    cluster.settle();
+    cluster.all_ready();
+    cluster.settle();
+    assert_eq!(cluster.deployment()["status"]["availableReplicas"], 3);
+    let old: Vec<String> = cluster.pods().iter().map(|p| name(p).to_owned()).collect();
+
+    let restart = json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "t"}}}}});
+    let key = Key::of(&cluster.deployment()).unwrap();
+    cluster.store.patch(&key, &restart).unwrap();
+    for _ in 0..12 {
+        cluster.settle();
+        let serving = cluster
+            .pods()
+            .iter()
+            .filter(|pod| !is_terminating(pod) && crate::controller::replicaset::is_ready(pod))
+            .count();
+        assert!(serving >= 3, "{serving} pods serve");
+        cluster.reap();
+        cluster.all_ready();
+    }
+    let pods = cluster.pods();
+    assert_eq!(pods.len(), 3);
+    assert!(pods.iter().all(|pod| !old.contains(&name(pod).to_owned())));
+    assert_eq!(cluster.deployment()["status"]["updatedReplicas"], 3);
+    let revision = "deployment.kubernetes.io/revision";
+    assert_eq!(
+        cluster.deployment()["metadata"]["annotations"][revision],
+        "2"
+    );
+}
+
+#[test]
+fn scaling_down_ends_pods_that_are_not_ready_first() {
+    let cluster = Cluster::new();
+    cluster.apply(web(3));
+    cluster.settle();
+    let pods = cluster.pods();
+    cluster.make_ready(&pods[0], "10.244.0.10");
+    cluster.make_ready(&pods[2], "10.244.0.12");
+    let key = Key::of(&cluster.deployment()).unwrap();
+    cluster
+        .store
+        .patch(&key, &json!({"spec": {"replicas": 2}}))
+        .unwrap();
+    cluster.settle();
+    let ending: Vec<String> = cluster
+        .pods()
+        .iter()
+        .filter(|pod| is_terminating(pod))
+        .map(|pod| name(pod).to_owned())
+        .collect();
+    assert_eq!(ending, [name(&pods[1])]);
+}
+
+#[test]
+fn a_service_gets_an_address_and_its_ready_pods_by_named_port() {
+    let cluster = Cluster::new();
+    cluster.apply(web(2));
+    cluster.apply(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "app", "port": 80, "targetPort": "http", "appProtocol": "grpc"}]}}));
+    cluster.settle();
+    let pods = cluster.pods();
+    cluster.make_ready(&pods[0], "10.244.0.10");
+    let waiting = json!({"phase": "Running", "podIP": "10.244.0.11", "conditions": []});
+    cluster
+        .store
+        .set_status(&Key::of(&pods[1]).unwrap(), uid(&pods[1]), waiting);
+    cluster.settle();
+    let service = &cluster.of("Service")[0];
+    assert!(text(service, "/spec/clusterIP").starts_with("10.96."));
+    let slices = cluster.of("EndpointSlice");
+    assert_eq!(slices.len(), 1);
+    assert_eq!(labels(&slices[0])[SERVICE_LABEL], "web");
+    assert_eq!(
+        slices[0]["ports"],
+        json!([{"name": "app", "port": 8081, "protocol": "TCP", "appProtocol": "grpc"}])
+    );
+    let ready: Vec<(&str, bool)> = list(&slices[0], "/endpoints")
+        .iter()
+        .map(|e| {
+            (
+                text(e, "/addresses/0"),
+                e["conditions"]["ready"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(ready.len(), 2);
+    assert!(ready.contains(&("10.244.0.10", true)) && ready.contains(&("10.244.0.11", false)));
+
+    // A pod that ends serves on and takes no new connections.
+    cluster
+        .store
+        .delete(&Key::of(&pods[0]).unwrap(), None)
+        .unwrap();
+    cluster.settle();
+    let slice = cluster.of("EndpointSlice").remove(0);
+    let ending = list(&slice, "/endpoints")
+        .iter()
+        .find(|e| text(e, "/addresses/0") == "10.244.0.10")
+        .unwrap()["conditions"]
+        .clone();
+    assert_eq!(
+        ending,
+        json!({"ready": false, "serving": true, "terminating": true})
+    );
+}
+
+#[test]
+fn a_headless_service_keeps_no_address() {
+    let cluster = Cluster::new();
+    cluster.apply(
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"},
+        "spec": {"clusterIP": "None", "selector": {"app": "db"}}}),
+    );
+    cluster.settle();
+    assert_eq!(text(&cluster.of("Service")[0], "/spec/clusterIP"), "None");
+}
+
+#[test]
+fn pods_of_a_labelled_namespace_get_a_sidecar_and_others_do_not() {
+    let cluster = Cluster::new();
+    cluster.apply(web(1));
+    cluster.settle();
+    assert_eq!(list(&cluster.pods()[0], "/spec/initContainers").len(), 0);
+    let namespace = Key::core("Namespace", "", "default");
+    let label = json!({"metadata": {"labels": {"istio-injection": "enabled"}}});
+    assert_eq!(
+        cluster.store.patch(&namespace, &label).unwrap().0,
+        Outcome::Configured
+    );
+    cluster
+        .store
+        .delete(&Key::of(&cluster.pods()[0]).unwrap(), None)
+        .unwrap();
+    cluster.settle();
+    cluster.reap();
+    cluster.settle();
+    let pod = &cluster.pods()[0];
+    let all: Vec<&str> = crate::kubelet::container::all(pod)
+        .into_iter()
+        .map(|(_, container)| text(container, "/name"))
+        .collect();
+    assert!(all.contains(&"istio-proxy"), "{all:?}");
+}
+
+#[test]
+fn a_pod_that_is_refused_is_explained_on_its_replica_set_and_made_once_it_can_be() {
+    let cluster = Cluster::new();
+    let mut deployment = web(1);
+    deployment["spec"]["template"]["spec"]["serviceAccountName"] = json!("robot");
+    cluster.apply(deployment);
+    cluster.settle();
+    assert!(cluster.pods().is_empty());
+    let condition = cluster.of("ReplicaSet")[0]["status"]["conditions"][0].clone();
+    assert!(text(&condition, "/message").contains("serviceaccount \"robot\" not found"));
+    cluster.apply(
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}),
+    );
+    cluster.settle();
+    assert_eq!(cluster.pods().len(), 1);
+    assert!(
+        cluster.of("ReplicaSet")[0]["status"]
+            .get("conditions")
+            .is_none()
+    );
+}
+
+#[test]
+fn the_root_certificate_reaches_every_namespace() {
+    let cluster = Cluster::new();
+    for name in ["istio-system", "probe"] {
+        cluster.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+    }
+    cluster.settle();
+    let root = |pem: &str| {
+        crate::controller::namespace::root_config_map("istio-system", json!({"root-cert.pem": pem}))
+    };
+    for pem in ["first", "second"] {
+        cluster.store.put(root(pem)).unwrap();
+        cluster.settle();
+        for namespace in ["default", "probe"] {
+            let copy = cluster
+                .store
+                .get(&Key::core("ConfigMap", namespace, "istio-ca-root-cert"))
+                .unwrap();
+            assert_eq!(copy["data"]["root-cert.pem"], pem);
+        }
+    }
+}
+
+#[test]
+fn deleting_a_namespace_deletes_what_is_in_it() {
+    let cluster = Cluster::new();
+    cluster.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "probe"}}));
+    cluster.settle();
+    let mut deployment = web(2);
+    deployment["metadata"]["namespace"] = json!("probe");
+    cluster.apply(deployment);
+    cluster.settle();
+    assert_eq!(cluster.pods().len(), 2);
+    cluster
+        .store
+        .delete(&Key::core("Namespace", "", "probe"), None)
+        .unwrap();
+    cluster.settle();
+    // Pods end in their own time; until then the namespace is there.
+    assert_eq!(cluster.of("Namespace").len(), 2);
+    cluster.reap();
+    cluster.settle();
+    let left: Vec<String> = cluster
+        .store
+        .view()
+        .iter()
+        .map(|(key, _)| key.to_string())
+        .collect();
+    assert!(left.iter().all(|key| !key.contains("probe")), "{left:?}");
+}
+
+#[test]
+fn deleting_a_deployment_takes_its_pods_along() {
+    let cluster = Cluster::new();
+    cluster.apply(web(2));
+    cluster.settle();
+    cluster
+        .store
+        .delete(&Key::of(&cluster.deployment()).unwrap(), None)
+        .unwrap();
+    cluster.settle();
+    cluster.reap();
+    cluster.settle();
+    assert!(cluster.pods().is_empty() && cluster.of("ReplicaSet").is_empty());
+}
