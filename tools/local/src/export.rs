@@ -32,16 +32,19 @@ pub fn file_name(key: &Key) -> String {
     format!("{namespace}_{kind}_{}.yaml", key.name)
 }
 
-/// What changed from `before` (revision by file) to `view`.
-fn changes<'a>(
-    before: &BTreeMap<String, String>,
-    view: &'a View,
-) -> (
-    Vec<(String, &'a Arc<Value>)>,
-    Vec<String>,
-    BTreeMap<String, String>,
-) {
-    let mut now = BTreeMap::new();
+/// Revision of the object in each file.
+type Revisions = BTreeMap<String, String>;
+
+/// What to do to the directory.
+struct Changes<'a> {
+    written: Vec<(String, &'a Arc<Value>)>,
+    gone: Vec<String>,
+    now: Revisions,
+}
+
+/// What changed from `before` to `view`.
+fn changes<'a>(before: &Revisions, view: &'a View) -> Changes<'a> {
+    let mut now = Revisions::new();
     let mut written = Vec::new();
     for (key, object) in view.iter().filter(|(key, _)| is_exported(key)) {
         let file = file_name(key);
@@ -56,7 +59,7 @@ fn changes<'a>(
         .filter(|file| !now.contains_key(*file))
         .cloned()
         .collect();
-    (written, gone, now)
+    Changes { written, gone, now }
 }
 
 /// Keeps the directory in step with the store, for as long as the store lives. What cannot be written is
@@ -84,12 +87,12 @@ pub async fn run(store: Arc<Store>, directory: PathBuf) {
     }
 }
 
-fn write(
-    before: &BTreeMap<String, String>,
-    view: &View,
-    directory: &Path,
-) -> (BTreeMap<String, String>, bool) {
-    let (written, gone, mut now) = changes(before, view);
+fn write(before: &Revisions, view: &View, directory: &Path) -> (Revisions, bool) {
+    let Changes {
+        written,
+        gone,
+        mut now,
+    } = changes(before, view);
     let mut complete = true;
     for (file, object) in written {
         if let Err(error) = write_one(&directory.join(&file), object) {

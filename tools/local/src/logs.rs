@@ -125,9 +125,8 @@ impl Follower {
             return Ok(true);
         };
         let mine = file.metadata()?;
-        Ok(std::fs::metadata(&self.path).map_or(false, |now| {
-            (now.dev(), now.ino()) != (mine.dev(), mine.ino())
-        }))
+        Ok(std::fs::metadata(&self.path)
+            .is_ok_and(|now| (now.dev(), now.ino()) != (mine.dev(), mine.ino())))
     }
 }
 

@@ -252,7 +252,7 @@ mod tests {
     fn the_containers_user_wins_over_the_pods_and_the_images() {
         let pod = json!({"spec": {"securityContext": {"runAsUser": 7, "fsGroup": 9}}});
         let own = json!({"securityContext": {"runAsUser": 1337, "runAsGroup": 1337}});
-        let as_user = |pod, container| user(pod, container, &image()).unwrap();
+        let as_user = |pod: &Value, container: &Value| user(pod, container, &image()).unwrap();
         assert_eq!(as_user(&pod, &own).uid, 1337);
         assert_eq!(as_user(&pod, &own).groups, [9]);
         assert_eq!(as_user(&pod, &json!({})).uid, 7);
