@@ -25,10 +25,10 @@ pub struct Problem {
     pub source: String,
     /// Which YAML document of the source, counted from 1; `None` when the whole source is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub document: Option<usize>,
+    pub document: Option<u32>,
     /// The line in the source, counted from 1, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u64>,
+    pub line: Option<u32>,
     /// The object, as `Kind namespace/name` (or `Kind name` for kinds without a namespace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
@@ -65,14 +65,14 @@ impl Problem {
     /// Names the YAML document, counted from 1.
     #[must_use]
     pub fn in_document(mut self, document: usize) -> Self {
-        self.document = Some(document);
+        self.document = Some(u32::try_from(document).unwrap_or(u32::MAX));
         self
     }
 
     /// Names the line of the source, counted from 1.
     #[must_use]
     pub fn at_line(mut self, line: u64) -> Self {
-        self.line = Some(line);
+        self.line = Some(u32::try_from(line).unwrap_or(u32::MAX));
         self
     }
 

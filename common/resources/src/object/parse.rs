@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Object, Unsupported};
 use crate::istio::virtual_service::StringMatch;
-use crate::istio::{PeerAuthentication, VirtualService};
+use crate::istio::{DestinationRule, PeerAuthentication, VirtualService};
 use crate::problem::Problem;
 use crate::yaml::RawObject;
 
@@ -69,14 +69,8 @@ impl Object {
             ("networking.istio.io", "DestinationRule") => {
                 istio(raw, &["v1", "v1beta1", "v1alpha3"])?;
                 let parsed = typed(raw, |o| Object::DestinationRule(Box::new(o)))?;
-                if let (Object::DestinationRule(o), _) = &parsed
-                    && o.spec.host.is_empty()
-                {
-                    return Err(refused(
-                        raw,
-                        "spec.host",
-                        "is missing; name the service that the rule is for",
-                    ));
+                if let (Object::DestinationRule(o), _) = &parsed {
+                    destination_rule(raw, o)?;
                 }
                 Ok(parsed)
             }
@@ -233,6 +227,14 @@ fn virtual_service(raw: &RawObject, object: &VirtualService) -> Result<(), Probl
                 ));
             }
         }
+        let weights = route.route.iter().map(|d| u64::from(d.weight)).sum::<u64>();
+        if (weights == 0 && route.route.len() > 1) || weights > u64::from(u32::MAX) {
+            let why = format!(
+                "the weights add up to {weights}; several destinations need a sum from 1 to {}",
+                u32::MAX
+            );
+            return Err(refused(raw, &format!("{path}.route"), why));
+        }
         for (m, conditions) in route.matches.iter().enumerate() {
             let fixed = [
                 &conditions.uri,
@@ -263,10 +265,70 @@ fn one_way(condition: &StringMatch) -> Result<(), &'static str> {
     Ok(())
 }
 
+fn destination_rule(raw: &RawObject, object: &DestinationRule) -> Result<(), Problem> {
+    let spec = &object.spec;
+    if spec.host.is_empty() {
+        return Err(refused(
+            raw,
+            "spec.host",
+            "is missing; name the service that the rule is for",
+        ));
+    }
+    let whole = spec
+        .traffic_policy
+        .iter()
+        .map(|p| (p, "spec.trafficPolicy".to_owned()));
+    let of_subsets = spec.subsets.iter().enumerate().filter_map(|(n, subset)| {
+        Some((
+            subset.traffic_policy.as_ref()?,
+            format!("spec.subsets[{n}].trafficPolicy"),
+        ))
+    });
+    for (policy, path) in whole.chain(of_subsets) {
+        let Some(warmup) = policy
+            .load_balancer
+            .as_ref()
+            .and_then(|l| l.warmup.as_ref())
+        else {
+            continue;
+        };
+        let path = format!("{path}.loadBalancer.warmup");
+        let wrong = |field: &str, why: &str| Err(refused(raw, &format!("{path}.{field}"), why));
+        if warmup.duration.is_none() {
+            return wrong(
+                "duration",
+                "is missing; say how long the warm-up takes, such as 60s",
+            );
+        }
+        if warmup
+            .minimum_percent
+            .is_some_and(|p| !(0.0..=100.0).contains(&p))
+        {
+            return wrong("minimumPercent", "is no percentage; give one from 0 to 100");
+        }
+        if warmup.aggression.is_some_and(|a| a.is_nan() || a < 1.0) {
+            return wrong("aggression", "is less than 1, which is a steady increase");
+        }
+    }
+    Ok(())
+}
+
 fn peer_authentication(raw: &RawObject, object: &PeerAuthentication) -> Result<(), Problem> {
     let spec = &object.spec;
     if spec.port_level_mtls.is_empty() {
-        return Ok(());
+        let written = raw
+            .value
+            .pointer("/spec/portLevelMtls")
+            .is_some_and(|v| !v.is_null());
+        return if written {
+            Err(refused(
+                raw,
+                "spec.portLevelMtls",
+                "is empty; name a port or leave it out",
+            ))
+        } else {
+            Ok(())
+        };
     }
     if spec
         .selector

@@ -52,6 +52,9 @@ impl Default for Settings {
 /// Objects of one index key, by namespace and name.
 pub(crate) type Group<T> = BTreeMap<NamespacedName, Arc<T>>;
 
+/// Namespaces and service accounts.
+pub(crate) type Accounts = BTreeSet<(Arc<str>, String)>;
+
 /// The world at one moment. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -70,7 +73,7 @@ pub struct Snapshot {
     services_by_ip: Table<IpAddr, BTreeSet<NamespacedName>>,
     endpoints: Table<NamespacedName, Endpoints>,
     /// Identities (SPIFFE ids without the trust domain) of the endpoints of a service.
-    accounts: Table<NamespacedName, BTreeSet<(Arc<str>, String)>>,
+    accounts: Table<NamespacedName, Accounts>,
     /// Selectors of calling workloads in any configuration, with how often each is used.
     caller_selectors: Arc<BTreeMap<Labels, usize>>,
     virtual_services: Table<NamespacedName, VirtualService>,

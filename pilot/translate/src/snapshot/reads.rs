@@ -2,12 +2,11 @@
 //! that a result is known to hold for as long as every answer stays the same.
 
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use resources::mesh_config::MeshConfig;
 
-use super::{Group, Settings, Snapshot};
+use super::{Accounts, Group, Settings, Snapshot};
 use crate::model::config::{DestinationRule, PeerAuthentication, VirtualService};
 use crate::model::endpoints::Endpoints;
 use crate::model::service::Service;
@@ -201,10 +200,7 @@ impl<'a> Reads<'a> {
         self.snapshot.endpoints.get(service)
     }
 
-    pub(crate) fn accounts(
-        &mut self,
-        service: &NamespacedName,
-    ) -> Option<&'a Arc<BTreeSet<(Arc<str>, String)>>> {
+    pub(crate) fn accounts(&mut self, service: &NamespacedName) -> Option<&'a Arc<Accounts>> {
         self.record(Query::Accounts(service.clone()));
         self.snapshot.accounts.get(service)
     }

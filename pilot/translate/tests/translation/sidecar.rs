@@ -339,7 +339,7 @@ fn callers_speak_plaintext_to_a_port_that_takes_nothing_else() {
 fn traffic_to_unknown_addresses_passes_through_and_to_the_port_itself_is_dropped() {
     let listener: Listener =
         one(&demo(), &sidecar(8), TypeUrl::Listener, "virtualOutbound").unwrap();
-    assert_eq!(listener.use_original_dst.unwrap().value, true);
+    assert!(listener.use_original_dst.unwrap().value);
     let seen: Vec<_> = listener
         .filter_chains
         .iter()

@@ -1,11 +1,4 @@
 //! A small mesh to translate: the demo application's manifests with three pods.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use std::sync::Arc;
 

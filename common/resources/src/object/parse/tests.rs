@@ -101,6 +101,10 @@ fn a_value_of_the_wrong_type_is_refused_with_its_path() {
             "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [b]\n  http:\n  - match:\n    - uri: {exact: /a, prefix: /b}\n    route:\n    - destination: {host: b}\n",
             "spec.http[0].match[0]",
         ),
+        (
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [b]\n  http:\n  - route:\n    - destination: {host: b}\n    - destination: {host: c}\n",
+            "spec.http[0].route",
+        ),
     ];
     for (text, field) in cases {
         let problem = one(text).unwrap_err();
