@@ -32,6 +32,7 @@ impl Envoy {
             .map(PathBuf::from)
             .expect("LATEEN_ENVOY must name the binary of Envoy 1.40 to run this test with");
         let directory = tempfile::tempdir().unwrap();
+        mesh::secrets::serve(&directory.path().join("sds"));
         let admin_file = directory.path().join("admin");
         let bootstrap = format!(
             r#"
@@ -195,7 +196,7 @@ async fn takes_everything(api_type: &str) {
             "the inbound listener is not in use",
         )
         .await;
-    for listener in ["virtualOutbound", "0.0.0.0_8081", "0.0.0.0_50051"] {
+    for listener in ["virtualOutbound", "10.96.0.10_8081", "0.0.0.0_50051"] {
         assert!(
             active_listeners(&dump).contains(&listener),
             "{listener} of {:?}",

@@ -9,6 +9,8 @@
     clippy::indexing_slicing
 )]
 
+pub mod secrets;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
