@@ -8,10 +8,11 @@ use resources::problem::Problem;
 
 use crate::snapshot::Snapshot;
 
-/// Findings about all VirtualServices and DestinationRules, in the order of their names. None of
+/// Findings about the mesh's configuration and about all VirtualServices and DestinationRules, in the
+/// order of their names. None of
 /// them keeps anything else from working.
 pub fn check(snapshot: &Snapshot) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems = honoured::mesh(snapshot.mesh());
     let mut routes: Vec<_> = snapshot.all_virtual_services().collect();
     routes.sort_by(|a, b| a.key.cmp(&b.key));
     for config in routes {

@@ -41,6 +41,7 @@ fn every_configuration_example_is_taken_and_only_a_field_that_istio_dropped_is_u
             changes.push(Change::Upsert(Box::new(object)));
         }
     }
+    unknown.dedup();
     assert_eq!(unknown, ["spec.http[0].websocketUpgrade"]);
     assert!(changes.len() >= 19, "{}", changes.len());
     // Their hosts are of service entries, which are not read yet: each of them is named.

@@ -3,6 +3,7 @@
 
 use resources::istio::destination_rule::DestinationRuleSpec;
 use resources::istio::virtual_service::VirtualServiceSpec;
+use resources::mesh_config::MeshConfig;
 use resources::problem::Problem;
 use serde::Serialize;
 use serde_json::Value;
@@ -104,6 +105,41 @@ pub(super) fn destination_rule(spec: &DestinationRuleSpec, object: &str) -> Vec<
     })
 }
 
+/// Fields of the mesh's configuration that ask for something other than the default.
+pub(super) fn mesh(mesh: &MeshConfig) -> Vec<Problem> {
+    let usual = MeshConfig::default();
+    let changed = [
+        (
+            "dnsRefreshRate",
+            mesh.dns_refresh_rate != usual.dns_refresh_rate,
+        ),
+        (
+            "ingressService",
+            mesh.ingress_service != usual.ingress_service,
+        ),
+        (
+            "ingressSelector",
+            mesh.ingress_selector != usual.ingress_selector,
+        ),
+        ("ingressClass", mesh.ingress_class != usual.ingress_class),
+        (
+            "ingressControllerMode",
+            mesh.ingress_controller_mode != usual.ingress_controller_mode,
+        ),
+    ];
+    changed
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(field, _)| {
+            Problem::warning("", NOT_HONOURED)
+                .about("MeshConfig")
+                .at_field(field)
+        })
+        .collect()
+}
+
+const NOT_HONOURED: &str = "is not honoured by this version; it has no effect";
+
 fn within(path: &str, honoured: &[&str]) -> bool {
     honoured.iter().any(|h| {
         path.strip_prefix(h)
@@ -118,7 +154,7 @@ fn report(spec: &impl Serialize, object: &str, honoured: impl Fn(&str) -> bool) 
     let mut problems = Vec::new();
     walk(&value, "", "spec", &honoured, &mut |field| {
         problems.push(
-            Problem::warning("", "is not honoured by this version; it has no effect")
+            Problem::warning("", NOT_HONOURED)
                 .about(object)
                 .at_field(field),
         );

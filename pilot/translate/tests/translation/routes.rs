@@ -218,6 +218,15 @@ fn a_field_without_effect_is_named() {
 }
 
 #[test]
+fn a_mesh_wide_field_without_effect_is_named() {
+    let (mesh, _) =
+        resources::mesh_config::MeshConfig::from_yaml("ingressClass: mine", "mesh").unwrap();
+    let problems = check(&demo().with(&[translate::Change::Mesh(Box::new(mesh))]));
+    let fields: Vec<_> = problems.iter().filter_map(|p| p.field.as_deref()).collect();
+    assert_eq!(fields, ["ingressClass"]);
+}
+
+#[test]
 fn a_malformed_expression_costs_its_own_match_and_nothing_else() {
     let http = format!(
         "  - match:\n    - uri: {{regex: '('}}\n    - uri: {{prefix: /ok}}\n{TO_V1}  -{}",
