@@ -139,7 +139,7 @@ mod tests {
     fn a_malformed_document_is_reported_and_the_rest_is_kept() {
         let mut read = Manifests::default();
         read.add_text(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: [unclosed\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: [unclosed\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: probe}\n",
             "x.yaml",
         );
         assert_eq!(read.errors.len(), 1, "{:?}", read.errors);

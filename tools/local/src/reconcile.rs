@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::admission::{Admission, admit};
 use crate::controller::{Action, Context, pass};
-use crate::object::{Key, age, is_controlled_by, list, uid};
+use crate::object::{Key, age, is_controlled_by, list, name, text, uid};
 use crate::random;
 use crate::store::{Store, StoreError};
 
@@ -84,10 +84,16 @@ fn create(store: &Store, object: Value, node: &str, admission: &Admission) -> Re
     match admit(&object, &store.view(), node, admission) {
         Ok(admitted) => store.create(admitted).map(drop).map_err(|e| e.to_string()),
         Err(problem) => {
+            // Every attempt makes up a new name: the complaint is about what they share, or it would be a new
+            // one each time.
+            let problem = match text(&object, "/metadata/generateName") {
+                "" => problem,
+                shared => problem.replace(name(&object), shared),
+            };
             if let Some((key, set)) = owner {
                 note_failure(store, &key, &set, &problem);
             }
-            Err(format!("{key}: {problem}"))
+            Err(problem)
         }
     }
 }
@@ -104,7 +110,7 @@ fn owner_of(store: &Store, pod: &Value) -> Option<(Key, Arc<Value>)> {
 fn note_failure(store: &Store, key: &Key, set: &Value, problem: &str) {
     let known = list(set, "/status/conditions")
         .iter()
-        .any(|condition| crate::object::text(condition, "/message") == problem);
+        .any(|condition| text(condition, "/message") == problem);
     if known {
         return;
     }

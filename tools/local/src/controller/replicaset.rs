@@ -77,7 +77,8 @@ fn one(view: &View, key: &Key, set: &Value, context: Context<'_>) -> Vec<Action>
     if missing > 0 && !failures.is_empty() {
         crate::object::as_map(&mut status).insert("conditions".to_owned(), Value::Array(failures));
     }
-    actions.push(Action::Status(key.clone(), uid(set).to_owned(), status));
+    // First, so that a pod that cannot be made is noted on top of it.
+    actions.insert(0, Action::Status(key.clone(), uid(set).to_owned(), status));
     actions
 }
 
