@@ -30,6 +30,8 @@ pub struct Pilot {
     pub directory: tempfile::TempDir,
     pub grpc: u16,
     pub http: u16,
+    pub secure: u16,
+    more: Vec<String>,
     shutdown: CancellationToken,
 }
 
@@ -41,12 +43,19 @@ fn free_port() -> u16 {
 impl Pilot {
     /// Starts with one file of configuration and waits until it is ready.
     pub async fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, &[]).await
+    }
+
+    /// Starts with further flags; with any, the secure port is served too.
+    pub async fn start_with(configuration: &str, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), "mesh.yaml", configuration);
         let mut pilot = Self {
             directory,
             grpc: free_port(),
             http: free_port(),
+            secure: free_port(),
+            more: more.iter().map(|flag| (*flag).to_owned()).collect(),
             shutdown: CancellationToken::new(),
         };
         pilot.run();
@@ -64,7 +73,11 @@ impl Pilot {
     }
 
     fn args(&self) -> DiscoveryArgs {
-        let cli = Cli::parse_from([
+        let secure = match self.more.as_slice() {
+            [] => String::new(),
+            _ => format!("127.0.0.1:{}", self.secure),
+        };
+        let own = [
             "pilot",
             "discovery",
             "--configDir",
@@ -74,14 +87,16 @@ impl Pilot {
             "--grpcAddr",
             &format!("127.0.0.1:{}", self.grpc),
             "--secureGRPCAddr",
-            "",
+            &secure,
             "--monitoringAddr",
             "",
             "--httpAddr",
             &format!("127.0.0.1:{}", self.http),
             "--debounceAfter",
             "20ms",
-        ]);
+        ];
+        let more = self.more.iter().map(String::as_str);
+        let cli = Cli::parse_from(own.into_iter().chain(more));
         let Command::Discovery(args) = cli.command;
         args
     }
@@ -97,7 +112,7 @@ impl Pilot {
     pub async fn stop(&self) {
         self.shutdown.cancel();
         let deadline = Instant::now() + PATIENCE;
-        for port in [self.grpc, self.http] {
+        for port in [self.grpc, self.http, self.secure] {
             while std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
                 assert!(Instant::now() < deadline, "port {port} stays open");
                 tokio::time::sleep(Duration::from_millis(20)).await;

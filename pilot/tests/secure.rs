@@ -1,0 +1,329 @@
+//! The secure port with a real ca behind it: who gets configuration and certificates there, and what
+//! goes on while the ca is gone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod mesh;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ca::options::Options;
+use ca::server::Ca;
+use ca_api::IstioCertificateRequest;
+use ca_api::istio_certificate_service_client::IstioCertificateServiceClient;
+use clap::Parser;
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+};
+use identity::bundle::WorkloadCertificate;
+use identity::tls::{ClientTls, Expected};
+use identity::{cert, channel, csr};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use mesh::{GREETER, PATIENCE, Pilot};
+use serde_json::json;
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+const ISTIOD: &str = "istiod.istio-system.svc";
+const GREETER_ID: &str = "spiffe://cluster.local/ns/default/sa/default";
+
+/// A ca, the signer of its tokens, and a pilot that has its certificate from it.
+struct Mesh {
+    directory: tempfile::TempDir,
+    signer: rcgen::KeyPair,
+    ca: Option<Ca>,
+    ca_port: u16,
+    ca_flags: Vec<String>,
+    ca_shutdown: CancellationToken,
+    pilot: Pilot,
+}
+
+impl Mesh {
+    async fn start(ca_flags: &[&str]) -> Self {
+        process::crypto::install();
+        let directory = tempfile::tempdir().unwrap();
+        let signer = rcgen::KeyPair::generate().unwrap();
+        let point = signer.public_key_raw();
+        let keys = json!({"keys": [{
+            "kty": "EC", "crv": "P-256", "use": "sig", "kid": "one",
+            "x": URL_SAFE_NO_PAD.encode(&point[1..33]),
+            "y": URL_SAFE_NO_PAD.encode(&point[33..65]),
+        }]});
+        let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(file("jwks.json"), keys.to_string()).unwrap();
+        let token = token(&signer, "istio-system", "istiod", "istio-ca");
+        std::fs::write(file("token"), token).unwrap();
+        let own = [
+            "--dataDir",
+            &file("data"),
+            "--jwksFile",
+            &file("jwks.json"),
+            "--monitoringAddr",
+            "127.0.0.1:0",
+            "--serverNames",
+            "localhost",
+            "--dnsNames",
+            "istio-system/istiod=istiod.istio-system.svc",
+            "--trustedForwarders",
+            "spiffe://cluster.local/ns/istio-system/sa/istiod",
+        ];
+        let all = own.iter().chain(ca_flags);
+        let ca_flags: Vec<String> = all.map(|flag| (*flag).to_owned()).collect();
+        let ca_shutdown = CancellationToken::new();
+        let ca = launch(0, &ca_flags, &ca_shutdown).await;
+        let ca_port = ca.address.port();
+        let address = format!("localhost:{ca_port}");
+        let pilot = Pilot::start_with(
+            GREETER,
+            &[
+                "--caAddress",
+                &address,
+                "--caRootFile",
+                &file("data/root-cert.pem"),
+                "--tokenFile",
+                &file("token"),
+                "--jwksFile",
+                &file("jwks.json"),
+            ],
+        )
+        .await;
+        Self {
+            directory,
+            signer,
+            ca: Some(ca),
+            ca_port,
+            ca_flags,
+            ca_shutdown,
+            pilot,
+        }
+    }
+
+    async fn stop_ca(&mut self) {
+        self.ca_shutdown.cancel();
+        self.ca.take().unwrap().finished().await.unwrap();
+    }
+
+    async fn start_ca_again(&mut self) {
+        self.ca_shutdown = CancellationToken::new();
+        self.ca = Some(launch(self.ca_port, &self.ca_flags, &self.ca_shutdown).await);
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.path().join("data/root-cert.pem")
+    }
+
+    fn tls(&self, certificate: Option<WorkloadCertificate>) -> Arc<ClientTls> {
+        let roots = cert::parse_chain(&std::fs::read(self.root()).unwrap()).unwrap();
+        let expected = Expected::Dns(ISTIOD.try_into().unwrap());
+        Arc::new(ClientTls::new(&roots, certificate, expected).unwrap())
+    }
+
+    fn channel(&self, certificate: Option<WorkloadCertificate>) -> Channel {
+        let target = format!("127.0.0.1:{}", self.pilot.secure);
+        channel::connect(&target, self.tls(certificate)).unwrap()
+    }
+
+    fn token(&self, namespace: &str, account: &str, audience: &str) -> String {
+        token(&self.signer, namespace, account, audience)
+    }
+
+    /// Asks the pilot for a certificate, as an agent does.
+    async fn certificate(
+        &self,
+        held: Option<WorkloadCertificate>,
+        token: Option<&str>,
+    ) -> Result<WorkloadCertificate, Status> {
+        let (key, csr) = csr::generate("spiffe://cluster.local/ns/other/sa/other").unwrap();
+        let mut request = Request::new(IstioCertificateRequest {
+            csr: csr.into_string(),
+            ..Default::default()
+        });
+        authorize(&mut request, token);
+        // What only a proxy of the ca's trust may say.
+        let lie = "URI=spiffe://cluster.local/ns/istio-system/sa/admin";
+        let metadata = request.metadata_mut();
+        metadata.insert("x-forwarded-client-cert", lie.parse().unwrap());
+        let mut client = IstioCertificateServiceClient::new(self.channel(held));
+        let answer = client.create_certificate(request).await?.into_inner();
+        let root = std::fs::read(self.root()).unwrap();
+        let chain = answer.cert_chain.concat();
+        Ok(WorkloadCertificate::from_pem(chain.as_bytes(), &key, &root).unwrap())
+    }
+
+    /// Opens a delta stream for a node and waits for its clusters.
+    async fn clusters(
+        &self,
+        held: Option<WorkloadCertificate>,
+        token: Option<&str>,
+        namespace: &str,
+    ) -> Result<
+        (
+            DeltaDiscoveryResponse,
+            tonic::Streaming<DeltaDiscoveryResponse>,
+        ),
+        Status,
+    > {
+        let first = DeltaDiscoveryRequest {
+            node: Some(Node {
+                id: format!("sidecar~127.0.0.11~a.{namespace}~{namespace}.svc.cluster.local"),
+                ..Node::default()
+            }),
+            type_url: xds::TypeUrl::Cluster.as_str().to_owned(),
+            ..Default::default()
+        };
+        let once = tokio_stream::iter([first]);
+        // The client's side stays open.
+        let requests = tokio_stream::StreamExt::chain(once, tokio_stream::pending());
+        let mut request = Request::new(requests);
+        authorize(&mut request, token);
+        let mut client = AggregatedDiscoveryServiceClient::new(self.channel(held));
+        let mut stream = client
+            .delta_aggregated_resources(request)
+            .await?
+            .into_inner();
+        let clusters = tokio::time::timeout(PATIENCE, stream.message())
+            .await
+            .expect("no clusters came")?
+            .expect("the stream ended");
+        Ok((clusters, stream))
+    }
+
+    /// The fingerprint of the certificate that the secure port serves now.
+    async fn served(&self) -> String {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", self.pilot.secure))
+            .await
+            .unwrap();
+        let stream = TlsConnector::from(self.tls(None).config())
+            .connect(ISTIOD.try_into().unwrap(), stream)
+            .await
+            .unwrap();
+        cert::fingerprint(&stream.get_ref().1.peer_certificates().unwrap()[0])
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        self.ca_shutdown.cancel();
+    }
+}
+
+fn authorize<T>(request: &mut Request<T>, token: Option<&str>) {
+    if let Some(token) = token {
+        let value = format!("Bearer {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", value);
+    }
+}
+
+async fn launch(port: u16, flags: &[String], shutdown: &CancellationToken) -> Ca {
+    let listen = format!("127.0.0.1:{port}");
+    let own = ["ca", "--listen", &listen];
+    let options = Options::parse_from(own.into_iter().chain(flags.iter().map(String::as_str)));
+    let metrics = axum::Router::new();
+    Ca::start(options, metrics, shutdown.clone()).await.unwrap()
+}
+
+fn token(signer: &rcgen::KeyPair, namespace: &str, account: &str, audience: &str) -> String {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let claims = json!({
+        "iss": "https://kubernetes.default.svc.cluster.local",
+        "sub": format!("system:serviceaccount:{namespace}:{account}"),
+        "aud": [audience],
+        "exp": now + 600,
+        "iat": now - 1,
+        "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": account, "uid": "u"}},
+    });
+    let header = Header {
+        kid: Some("one".to_owned()),
+        ..Header::new(Algorithm::ES256)
+    };
+    let key = EncodingKey::from_ec_der(signer.serialized_der());
+    encode(&header, &claims, &key).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_gets_a_certificate_through_the_pilot_and_that_gets_configuration() {
+    let mesh = Mesh::start(&[]).await;
+    let token = mesh.token("default", "default", "istio-ca");
+    let first = mesh.certificate(None, Some(&token)).await.unwrap();
+    assert_eq!(first.identity().unwrap().to_string(), GREETER_ID);
+    let next = mesh.certificate(Some(first), None).await.unwrap();
+    assert_eq!(next.identity().unwrap().to_string(), GREETER_ID);
+    let (clusters, _) = mesh.clusters(Some(next), None, "default").await.unwrap();
+    assert!(clusters.resources.len() >= 4);
+    let (clusters, _) = mesh.clusters(None, Some(&token), "default").await.unwrap();
+    assert!(clusters.resources.len() >= 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_anothers_configuration_or_any_without_a_credential() {
+    let mesh = Mesh::start(&[]).await;
+    let token = mesh.token("default", "default", "istio-ca");
+    let other = mesh.clusters(None, Some(&token), "bank").await.unwrap_err();
+    assert_eq!(other.code(), Code::PermissionDenied, "{other}");
+    assert!(other.message().contains("\"bank\""), "{other}");
+    let none = mesh.clusters(None, None, "default").await.unwrap_err();
+    assert_eq!(none.code(), Code::Unauthenticated, "{none}");
+    let elsewhere = mesh.token("default", "default", "elsewhere");
+    for refused in [
+        mesh.clusters(None, Some(&elsewhere), "default")
+            .await
+            .unwrap_err(),
+        mesh.certificate(None, Some(&elsewhere)).await.unwrap_err(),
+        mesh.certificate(None, None).await.unwrap_err(),
+    ] {
+        assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_ca_is_gone_configuration_is_served_and_certificates_are_refused_for_now() {
+    let mut mesh = Mesh::start(&[]).await;
+    let token = mesh.token("default", "default", "istio-ca");
+    mesh.stop_ca().await;
+    let refused = mesh.certificate(None, Some(&token)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    let (clusters, _) = mesh.clusters(None, Some(&token), "default").await.unwrap();
+    assert!(clusters.resources.len() >= 4);
+    mesh.start_ca_again().await;
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(status) = mesh.certificate(None, Some(&token)).await {
+        assert!(Instant::now() < deadline, "{status}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pilots_certificate_is_replaced_while_streams_go_on() {
+    let mesh = Mesh::start(&["--maxWorkloadCertTTL", "6s", "--workloadCertTTL", "6s"]).await;
+    let token = mesh.token("default", "default", "istio-ca");
+    let (_, mut stream) = mesh.clusters(None, Some(&token), "default").await.unwrap();
+    let first = mesh.served().await;
+    let deadline = Instant::now() + PATIENCE;
+    while mesh.served().await == first {
+        assert!(Instant::now() < deadline, "the certificate stays");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    mesh.pilot.write(
+        "mesh.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n",
+    );
+    let still = tokio::time::timeout(Duration::from_millis(200), stream.message()).await;
+    assert!(still.is_err(), "the stream ended: {still:?}");
+    mesh.certificate(None, Some(&token)).await.unwrap();
+}
