@@ -10,6 +10,7 @@ use clap::Args;
 use local::api::client::Client;
 use local::daemon::Daemon;
 use local::kubelet::image::Images;
+use local::manifest::Manifests;
 use local::mesh::{Leftovers, MeshError, Options};
 use process::logging::LogArgs;
 
@@ -80,42 +81,66 @@ pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
         .into());
     }
     let manifests = read(&args.filename);
-    let mut daemon = start_daemon(place)?;
-    let started = wait_for_daemon(place, &mut daemon).await;
-    if let Err(failure) = started {
-        end_daemon(&mut daemon).await;
-        return Err(failure);
-    }
-    let client = place.client();
-    let waiting = async {
-        let applied = if manifests.objects.is_empty() {
-            true
-        } else {
-            let request = local::api::Apply {
-                namespace: "default".to_owned(),
-                objects: manifests.values(),
-            };
-            report(&client.apply(&request).await?.results)?
-        };
-        wait_until_ready(&client, args.timeout).await?;
-        Ok::<bool, Failure>(applied)
-    };
+    // Before the daemon is there, so that no Ctrl-C leaves it behind.
     let interrupted = process::shutdown::on_signals()?;
+    let mut daemon = start_daemon(place)?;
     let outcome = tokio::select! {
-        outcome = waiting => outcome,
+        outcome = bring_up(place, &mut daemon, &manifests, args.timeout) => outcome,
         () = interrupted.cancelled() => {
             say("interrupted: taking everything down");
-            end_daemon(&mut daemon).await;
+            end_daemon(place, &mut daemon).await;
             return Err(Failure::silent(130));
         }
     };
-    let applied = outcome?;
+    let applied = match outcome {
+        Ok(applied) => applied,
+        Err(NotUp::Ready(failure)) => return Err(failure),
+        Err(NotUp::Started(failure)) => {
+            end_daemon(place, &mut daemon).await;
+            return Err(failure);
+        }
+    };
     next_steps(place);
     if applied && manifests.errors.is_empty() {
         Ok(())
     } else {
         Err(Failure::silent(1))
     }
+}
+
+/// How far a mesh came that is not up.
+enum NotUp {
+    /// Its daemon did not start: nothing may stay.
+    Started(Failure),
+    /// It runs and can be looked into.
+    Ready(Failure),
+}
+
+/// Waits for the daemon, applies the manifests and waits for the control plane; true when every object was
+/// applied.
+async fn bring_up(
+    place: &Place,
+    daemon: &mut Child,
+    manifests: &Manifests,
+    timeout: u64,
+) -> Result<bool, NotUp> {
+    wait_for_daemon(place, daemon)
+        .await
+        .map_err(NotUp::Started)?;
+    let client = place.client();
+    let later = async {
+        let mut applied = true;
+        if !manifests.objects.is_empty() {
+            let request = local::api::Apply {
+                namespace: "default".to_owned(),
+                objects: manifests.values(),
+            };
+            applied = report(&client.apply(&request).await?.results)?;
+        }
+        wait_until_ready(&client, timeout).await?;
+        Ok(applied)
+    };
+    later.await.map_err(NotUp::Ready)
 }
 
 fn options(place: &Place, args: &UpArgs) -> Result<Options, Failure> {
@@ -280,7 +305,7 @@ fn next_steps(place: &Place) {
     ));
 }
 
-async fn end_daemon(daemon: &mut Child) {
+async fn end_daemon(place: &Place, daemon: &mut Child) {
     if let Ok(pid) = i32::try_from(daemon.id()) {
         let pid = nix::unistd::Pid::from_raw(pid);
         // One that has ended already needs no signal.
@@ -290,6 +315,7 @@ async fn end_daemon(daemon: &mut Child) {
     while matches!(daemon.try_wait(), Ok(None)) && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(LOOK).await;
     }
+    let _ = std::fs::remove_file(log_path(place));
 }
 
 pub(super) async fn down(place: &Place) -> Result<(), Failure> {
