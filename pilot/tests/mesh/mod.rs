@@ -77,21 +77,24 @@ impl Pilot {
             [] => String::new(),
             _ => format!("127.0.0.1:{}", self.secure),
         };
+        let none = self.directory.path().join("none");
+        let grpc = format!("127.0.0.1:{}", self.grpc);
+        let http = format!("127.0.0.1:{}", self.http);
         let own = [
             "pilot",
             "discovery",
             "--configDir",
             self.directory.path().to_str().unwrap(),
             "--meshConfig",
-            self.directory.path().join("none").to_str().unwrap(),
+            none.to_str().unwrap(),
             "--grpcAddr",
-            &format!("127.0.0.1:{}", self.grpc),
+            &grpc,
             "--secureGRPCAddr",
             &secure,
             "--monitoringAddr",
             "",
             "--httpAddr",
-            &format!("127.0.0.1:{}", self.http),
+            &http,
             "--debounceAfter",
             "20ms",
         ];
