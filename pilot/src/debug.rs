@@ -31,11 +31,21 @@ struct Pages {
 /// The pages. `serving` is the certificate that readiness waits for, where there is one.
 pub fn router(discovery: Discovery, serving: Option<Serving>) -> Router {
     Router::new()
-        .route("/ready", get(ready))
         .route("/debug/syncz", get(syncz))
         .route("/debug/adsz", get(adsz))
         .route("/debug/configz", get(configz))
         .route("/debug/problems", get(problems))
+        .with_state(Pages {
+            discovery: discovery.clone(),
+            serving: serving.clone(),
+        })
+        .merge(readiness(discovery, serving))
+}
+
+/// `/ready` alone, for the port that a kubelet reaches while the debug pages stay on loopback.
+pub fn readiness(discovery: Discovery, serving: Option<Serving>) -> Router {
+    Router::new()
+        .route("/ready", get(ready))
         .with_state(Pages { discovery, serving })
 }
 

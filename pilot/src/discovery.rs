@@ -138,10 +138,11 @@ pub async fn run(
         });
     }
     if let Some(listener) = listeners.http {
-        let router = debug::router(discovery.clone(), serving);
+        let router = debug::router(discovery.clone(), serving.clone());
         tasks.spawn(http("--httpAddr", listener, router, shutdown.clone()));
     }
     if let (Some(listener), Some(router)) = (listeners.monitoring, metrics_router) {
+        let router = router.merge(debug::readiness(discovery.clone(), serving));
         tasks.spawn(http("--monitoringAddr", listener, router, shutdown.clone()));
     }
     tracing::info!("discovery is served");

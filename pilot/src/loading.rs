@@ -75,7 +75,7 @@ impl Loader {
             self.store.objects().cloned().collect(),
             self.problems.as_slice().into(),
         );
-        metrics::loaded(&self.world.now());
+        metrics::loaded(&self.world.now(), changed);
     }
 
     /// A file that is named and does not exist is as none: the ConfigMap counts then.

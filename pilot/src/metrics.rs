@@ -20,8 +20,8 @@ pub fn describe() {
     gauge!("pilot_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
-/// A new state of the world was published.
-pub(crate) fn loaded(world: &Published) {
+/// A new state of the world was published; `is_pushed` where its snapshot is another one.
+pub(crate) fn loaded(world: &Published, is_pushed: bool) {
     let of_kind = |kind: &str| {
         let count = world.objects.iter().filter(|o| o.kind == kind).count();
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -30,7 +30,9 @@ pub(crate) fn loaded(world: &Published) {
     gauge!("pilot_services").set(services);
     gauge!("pilot_virt_services").set(of_kind("VirtualService"));
     gauge!("lateen_source_problems").set(u32::try_from(world.problems.len()).unwrap_or(u32::MAX));
-    counter!("pilot_push_triggers", "type" => "config").increment(1);
+    if is_pushed {
+        counter!("pilot_push_triggers", "type" => "config").increment(1);
+    }
 }
 
 /// So many data planes are connected.
@@ -39,10 +41,8 @@ pub(crate) fn connected(clients: usize) {
 }
 
 /// A response was sent.
-pub(crate) fn sent(type_url: TypeUrl, bytes: usize) {
+pub(crate) fn sent(type_url: TypeUrl) {
     counter!("pilot_xds_pushes", "type" => type_url.short()).increment(1);
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    histogram!("pilot_xds_config_size_bytes", "type" => type_url.short()).record(bytes);
 }
 
 /// A response was answered.

@@ -151,8 +151,10 @@ impl Configuration for Port {
         resources
     }
 
-    fn sent(&self, _: &Client, type_url: TypeUrl, _: usize, bytes: usize) {
-        metrics::sent(type_url, bytes);
+    fn sent(&self, client: &Client, type_url: TypeUrl, resources: usize, bytes: usize) {
+        let (node, kind) = (&client.proxy.id, type_url.short());
+        tracing::debug!(%node, r#type = kind, resources, bytes, "push");
+        metrics::sent(type_url);
     }
 
     fn answered(&self, client: &Client, type_url: TypeUrl, answer: &Answer) {

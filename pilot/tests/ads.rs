@@ -241,6 +241,15 @@ async fn a_nack_is_shown_with_the_resource_and_the_words() {
             page[0]["types"][0]["nonce_acked"] == again.nonce.as_str()
         })
         .await;
+    let metrics = mesh::get(pilot.monitoring, "/metrics").await.unwrap();
+    for series in [
+        "pilot_xds_pushes{type=\"cds\"}",
+        "pilot_total_xds_rejects{type=\"cds\"} 1",
+        "pilot_xds_cds_reject 1",
+        "pilot_services",
+    ] {
+        assert!(metrics.contains(series), "no {series} in {metrics}");
+    }
     let clusters = &page[0]["types"][0];
     assert_eq!(clusters["error"], words.as_str());
     let resources = clusters["resources"].as_array().unwrap();

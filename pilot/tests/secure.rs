@@ -32,10 +32,12 @@ use identity::{cert, channel, csr};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use mesh::{GREETER, PATIENCE, Pilot};
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 
 const ISTIOD: &str = "istiod.istio-system.svc";
 const GREETER_ID: &str = "spiffe://cluster.local/ns/default/sa/default";
@@ -169,13 +171,7 @@ impl Mesh {
         held: Option<WorkloadCertificate>,
         token: Option<&str>,
         namespace: &str,
-    ) -> Result<
-        (
-            DeltaDiscoveryResponse,
-            tonic::Streaming<DeltaDiscoveryResponse>,
-        ),
-        Status,
-    > {
+    ) -> Result<Stream, Status> {
         let first = DeltaDiscoveryRequest {
             node: Some(Node {
                 id: format!("sidecar~127.0.0.11~a.{namespace}~{namespace}.svc.cluster.local"),
@@ -184,9 +180,9 @@ impl Mesh {
             type_url: xds::TypeUrl::Cluster.as_str().to_owned(),
             ..Default::default()
         };
-        let once = tokio_stream::iter([first]);
-        // The client's side stays open.
-        let requests = tokio_stream::StreamExt::chain(once, tokio_stream::pending());
+        let (sender, receiver) = mpsc::channel(4);
+        sender.send(first).await.unwrap();
+        let requests = ReceiverStream::new(receiver);
         let mut request = Request::new(requests);
         authorize(&mut request, token);
         let mut client = AggregatedDiscoveryServiceClient::new(self.channel(held));
@@ -194,11 +190,12 @@ impl Mesh {
             .delta_aggregated_resources(request)
             .await?
             .into_inner();
-        let clusters = tokio::time::timeout(PATIENCE, stream.message())
-            .await
-            .expect("no clusters came")?
-            .expect("the stream ended");
-        Ok((clusters, stream))
+        let clusters = next(&mut stream).await?;
+        Ok(Stream {
+            clusters,
+            requests: sender,
+            responses: stream,
+        })
     }
 
     /// The fingerprint of the certificate that the secure port serves now.
@@ -212,6 +209,23 @@ impl Mesh {
             .unwrap();
         cert::fingerprint(&stream.get_ref().1.peer_certificates().unwrap()[0])
     }
+}
+
+/// A delta stream after its first response.
+#[derive(Debug)]
+struct Stream {
+    clusters: DeltaDiscoveryResponse,
+    requests: mpsc::Sender<DeltaDiscoveryRequest>,
+    responses: Streaming<DeltaDiscoveryResponse>,
+}
+
+async fn next(
+    stream: &mut Streaming<DeltaDiscoveryResponse>,
+) -> Result<DeltaDiscoveryResponse, Status> {
+    let response = tokio::time::timeout(PATIENCE, stream.message()).await;
+    Ok(response
+        .expect("no response came")?
+        .expect("the stream ended"))
 }
 
 impl Drop for Mesh {
@@ -264,10 +278,10 @@ async fn a_token_gets_a_certificate_through_the_pilot_and_that_gets_configuratio
     assert_eq!(first.identity().unwrap().to_string(), GREETER_ID);
     let next = mesh.certificate(Some(first), None).await.unwrap();
     assert_eq!(next.identity().unwrap().to_string(), GREETER_ID);
-    let (clusters, _) = mesh.clusters(Some(next), None, "default").await.unwrap();
-    assert!(clusters.resources.len() >= 4);
-    let (clusters, _) = mesh.clusters(None, Some(&token), "default").await.unwrap();
-    assert!(clusters.resources.len() >= 4);
+    let stream = mesh.clusters(Some(next), None, "default").await.unwrap();
+    assert!(stream.clusters.resources.len() >= 4);
+    let stream = mesh.clusters(None, Some(&token), "default").await.unwrap();
+    assert!(stream.clusters.resources.len() >= 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,8 +312,8 @@ async fn while_the_ca_is_gone_configuration_is_served_and_certificates_are_refus
     mesh.stop_ca().await;
     let refused = mesh.certificate(None, Some(&token)).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
-    let (clusters, _) = mesh.clusters(None, Some(&token), "default").await.unwrap();
-    assert!(clusters.resources.len() >= 4);
+    let stream = mesh.clusters(None, Some(&token), "default").await.unwrap();
+    assert!(stream.clusters.resources.len() >= 4);
     mesh.start_ca_again().await;
     let deadline = Instant::now() + PATIENCE;
     while let Err(status) = mesh.certificate(None, Some(&token)).await {
@@ -312,18 +326,26 @@ async fn while_the_ca_is_gone_configuration_is_served_and_certificates_are_refus
 async fn the_pilots_certificate_is_replaced_while_streams_go_on() {
     let mesh = Mesh::start(&["--maxWorkloadCertTTL", "6s", "--workloadCertTTL", "6s"]).await;
     let token = mesh.token("default", "default", "istio-ca");
-    let (_, mut stream) = mesh.clusters(None, Some(&token), "default").await.unwrap();
+    let mut stream = mesh.clusters(None, Some(&token), "default").await.unwrap();
     let first = mesh.served().await;
     let deadline = Instant::now() + PATIENCE;
     while mesh.served().await == first {
         assert!(Instant::now() < deadline, "the certificate stays");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    let ack = DeltaDiscoveryRequest {
+        type_url: stream.clusters.type_url.clone(),
+        response_nonce: stream.clusters.nonce.clone(),
+        ..Default::default()
+    };
+    stream.requests.send(ack).await.unwrap();
     mesh.pilot.write(
-        "mesh.yaml",
-        "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n",
+        "more.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: other}\n\
+         spec: {clusterIP: 10.96.0.11, ports: [{name: http, port: 80}]}\n",
     );
-    let still = tokio::time::timeout(Duration::from_millis(200), stream.message()).await;
-    assert!(still.is_err(), "the stream ended: {still:?}");
+    let change = next(&mut stream.responses).await.unwrap();
+    let name = "outbound|80||other.default.svc.cluster.local";
+    assert_eq!(change.resources[0].name, name);
     mesh.certificate(None, Some(&token)).await.unwrap();
 }

@@ -63,21 +63,31 @@ impl Directory {
         }
     }
 
-    /// Waits until the directory may have changed. Safe to drop while waiting.
+    /// Waits until the directory may have changed, has appeared or has gone. Safe to drop while
+    /// waiting.
     pub async fn changed(&mut self) {
-        let wait = match self.watcher {
-            Some(_) if self.path.is_dir() => RESCAN,
-            _ => {
-                self.watcher = None;
-                POLL
+        loop {
+            match (&self.watcher, self.path.is_dir()) {
+                (Some(_), true) => {
+                    tokio::select! {
+                        () = self.changed.notified() => {}
+                        () = tokio::time::sleep(RESCAN) => {}
+                    }
+                    return;
+                }
+                (Some(_), false) => {
+                    self.watcher = None;
+                    return;
+                }
+                (None, true) => {
+                    self.try_watch();
+                    if self.watcher.is_none() {
+                        tokio::time::sleep(POLL).await;
+                    }
+                    return;
+                }
+                (None, false) => tokio::time::sleep(POLL).await,
             }
-        };
-        tokio::select! {
-            () = self.changed.notified() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-        if self.watcher.is_none() && self.path.is_dir() {
-            self.try_watch();
         }
     }
 
@@ -108,8 +118,13 @@ fn list(
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with('.') || found.len() >= MAX_FILES {
+        if name.to_string_lossy().starts_with('.') {
             continue;
+        }
+        if found.len() >= MAX_FILES {
+            return Err(io::Error::other(format!(
+                "there are more than {MAX_FILES} files; put several objects into one"
+            )));
         }
         let path = entry.path();
         // Follows links: a mounted ConfigMap is made of them.
@@ -204,6 +219,20 @@ mod tests {
     #[test]
     fn a_directory_that_does_not_exist_is_an_error() {
         assert!(scan(Path::new("/nonexistent/config")).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_appears_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("later");
+        let mut directory = Directory::watch(&path);
+        let waiting = tokio::spawn(async move {
+            directory.changed().await;
+            scan(directory.path()).unwrap().len()
+        });
+        fs::create_dir(&path).unwrap();
+        let found = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert_eq!(found.unwrap().unwrap(), 0);
     }
 
     #[tokio::test]

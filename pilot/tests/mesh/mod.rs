@@ -12,6 +12,7 @@
 pub mod secrets;
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -31,8 +32,16 @@ pub struct Pilot {
     pub grpc: u16,
     pub http: u16,
     pub secure: u16,
+    pub monitoring: u16,
     more: Vec<String>,
     shutdown: CancellationToken,
+}
+
+/// The metrics of this process, which has one recorder only.
+fn metrics() -> axum::Router {
+    static ROUTER: OnceLock<axum::Router> = OnceLock::new();
+    let install = || process::telemetry::router(process::telemetry::install().unwrap());
+    ROUTER.get_or_init(install).clone()
 }
 
 fn free_port() -> u16 {
@@ -55,6 +64,7 @@ impl Pilot {
             grpc: free_port(),
             http: free_port(),
             secure: free_port(),
+            monitoring: free_port(),
             more: more.iter().map(|flag| (*flag).to_owned()).collect(),
             shutdown: CancellationToken::new(),
         };
@@ -68,7 +78,10 @@ impl Pilot {
         let args = self.args();
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
-            pilot::discovery::run(args, None, shutdown).await.unwrap();
+            let metrics = Some(metrics());
+            pilot::discovery::run(args, metrics, shutdown)
+                .await
+                .unwrap();
         });
     }
 
@@ -80,6 +93,7 @@ impl Pilot {
         let none = self.directory.path().join("none");
         let grpc = format!("127.0.0.1:{}", self.grpc);
         let http = format!("127.0.0.1:{}", self.http);
+        let monitoring = format!("127.0.0.1:{}", self.monitoring);
         let own = [
             "pilot",
             "discovery",
@@ -92,7 +106,7 @@ impl Pilot {
             "--secureGRPCAddr",
             &secure,
             "--monitoringAddr",
-            "",
+            &monitoring,
             "--httpAddr",
             &http,
             "--debounceAfter",
@@ -115,7 +129,7 @@ impl Pilot {
     pub async fn stop(&self) {
         self.shutdown.cancel();
         let deadline = Instant::now() + PATIENCE;
-        for port in [self.grpc, self.http, self.secure] {
+        for port in [self.grpc, self.http, self.secure, self.monitoring] {
             while std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
                 assert!(Instant::now() < deadline, "port {port} stays open");
                 tokio::time::sleep(Duration::from_millis(20)).await;
