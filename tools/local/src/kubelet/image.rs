@@ -110,6 +110,11 @@ impl Images {
         Ok(())
     }
 
+    /// The archives, each once.
+    pub fn archives(&self) -> std::collections::BTreeSet<&Path> {
+        self.by_reference.values().map(PathBuf::as_path).collect()
+    }
+
     /// The archive of an image: the exact tag if it was given, else the name for every tag.
     ///
     /// # Errors

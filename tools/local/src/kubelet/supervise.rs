@@ -101,8 +101,16 @@ async fn supervise(pod: Arc<Pod>, role: Role, container: Value) -> bool {
             Role::App => policy == "Always" || (policy == "OnFailure" && code != 0),
         };
         if !again || pod.ending.is_cancelled() {
+            // A finished init container counts as ready.
+            let done = role == Role::Init && code == 0;
+            pod.record(&name, |record| record.ready = done);
             return code == 0;
         }
+        pod.record(&name, |record| {
+            if let State::Ended(end) = &record.state {
+                record.last = Some(end.clone());
+            }
+        });
         if began.elapsed() >= FORGIVEN_AFTER {
             pause = FIRST_PAUSE;
         }
@@ -176,7 +184,6 @@ async fn once(pod: &Arc<Pod>, container: &Value, restart: u32) -> Result<i32, No
     tracing::info!(pod = %pod.key, container = name, code, "the container ended");
     pod.lock().running.remove(name);
     pod.record(name, |record| {
-        record.last = Some(end.clone());
         record.state = State::Ended(end);
         record.started = false;
         record.ready = false;

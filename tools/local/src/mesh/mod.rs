@@ -337,6 +337,16 @@ impl Mesh {
             self.node.name.clone(),
             Arc::clone(&self.admission),
         ));
+        // So that the first pod of an image need not wait for it.
+        tasks.spawn({
+            let (node, runtime) = (Arc::clone(&self.node), Arc::clone(&runtime));
+            async move {
+                for archive in node.images.archives() {
+                    // A pod that needs a broken one says so.
+                    let _ = runtime.image(archive).await;
+                }
+            }
+        });
         tasks.spawn(forwards::run(Arc::clone(&self.store), runtime));
         tasks.spawn(export::run(
             Arc::clone(&self.store),
