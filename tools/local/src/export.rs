@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::object::Key;
 use crate::store::{Store, View};
@@ -62,9 +63,9 @@ fn changes<'a>(before: &Revisions, view: &'a View) -> Changes<'a> {
     Changes { written, gone, now }
 }
 
-/// Keeps the directory in step with the store, for as long as the store lives. What cannot be written is
-/// reported and tried again.
-pub async fn run(store: Arc<Store>, directory: PathBuf) {
+/// Keeps the directory in step with the store until `stop`; nothing is written after it has returned. What
+/// cannot be written is reported and tried again.
+pub async fn run(store: Arc<Store>, directory: PathBuf, stop: CancellationToken) {
     let mut objects = store.subscribe();
     let mut state = BTreeMap::new();
     loop {
@@ -83,6 +84,7 @@ pub async fn run(store: Arc<Store>, directory: PathBuf) {
         tokio::select! {
             changed = objects.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(retry), if !complete => {}
+            () = stop.cancelled() => return,
         }
     }
 }

@@ -146,6 +146,8 @@ pub trait Runtime: Send + Sync {
     async fn start(&self, start: Start) -> Result<Arc<dyn Running>, RuntimeError>;
     /// Opens a connection from the node to a pod.
     async fn connect(&self, to: SocketAddr) -> std::io::Result<TcpStream>;
+    /// After this no image is unpacked any more; one that is being unpacked is finished first.
+    async fn close(&self);
     /// Replaces all service addresses.
     async fn forward(&self, forwards: Vec<Forward>) -> Result<(), RuntimeError>;
 }

@@ -128,7 +128,8 @@ pub struct Mesh {
     admission: Arc<Admission>,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
-    kubelet: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    /// Tasks that end in order when `stop` is cancelled, rather than being cut off.
+    orderly: Mutex<JoinSet<()>>,
 }
 
 /// What became of one applied object.
@@ -248,18 +249,18 @@ impl Mesh {
     pub async fn stop(&self) {
         self.node.hurry();
         self.stop.cancel();
-        if let Some(kubelet) = self.kubelet.lock().await.take() {
-            // A kubelet that panicked has nothing more to end; the sandbox ends its processes.
-            let _ = kubelet.await;
-        }
-        let mut tasks = std::mem::take(&mut *self.lock_tasks());
+        let mut orderly = std::mem::take(&mut *lock(&self.orderly));
+        // A kubelet that panicked has nothing more to end; the sandbox ends its processes.
+        while orderly.join_next().await.is_some() {}
+        self.node.runtime.close().await;
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         tasks.shutdown().await;
         self.state.remove();
     }
+}
 
-    fn lock_tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(tasks: &Mutex<JoinSet<()>>) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+    tasks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Parts {
@@ -287,7 +288,7 @@ impl Parts {
             admission,
             stop: CancellationToken::new(),
             tasks: Mutex::default(),
-            kubelet: tokio::sync::Mutex::new(None),
+            orderly: Mutex::default(),
             state,
         };
         mesh.furnish(options.control_plane);
@@ -327,11 +328,12 @@ impl Mesh {
         (udp, tcp): (tokio::net::UdpSocket, tokio::net::TcpListener),
     ) {
         let root = node_root(self.state.path());
+        let objects = root.join(export::DIRECTORY);
         let zone = Zone {
             store: Arc::clone(&self.store),
             domain: DOMAIN.into(),
         };
-        let mut tasks = self.lock_tasks();
+        let mut tasks = lock(&self.tasks);
         tasks.spawn(reconcile::run(
             Arc::clone(&self.store),
             self.node.name.clone(),
@@ -348,10 +350,6 @@ impl Mesh {
             }
         });
         tasks.spawn(forwards::run(Arc::clone(&self.store), runtime));
-        tasks.spawn(export::run(
-            Arc::clone(&self.store),
-            root.join(export::DIRECTORY),
-        ));
         tasks.spawn(root_certificate::run(Arc::clone(&self.store), root));
         tasks.spawn({
             let zone = zone.clone();
@@ -366,10 +364,13 @@ impl Mesh {
                 tracing::error!(%error, "DNS by TCP has ended");
             }
         });
-        let running = tokio::spawn(kubelet::run(Arc::clone(&self.node), self.stop.clone()));
-        if let Ok(mut kubelet) = self.kubelet.try_lock() {
-            *kubelet = Some(running);
-        }
+        let mut orderly = lock(&self.orderly);
+        orderly.spawn(export::run(
+            Arc::clone(&self.store),
+            objects,
+            self.stop.clone(),
+        ));
+        orderly.spawn(kubelet::run(Arc::clone(&self.node), self.stop.clone()));
     }
 }
 

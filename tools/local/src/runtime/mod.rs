@@ -24,6 +24,8 @@ pub struct Machine {
     pods: Mutex<BTreeMap<String, PodNetwork>>,
     images: PathBuf,
     opened: tokio::sync::Mutex<BTreeMap<PathBuf, Arc<ImageContent>>>,
+    /// True once closed; held while an image is unpacked, which goes on when nobody waits for it any more.
+    closed: Arc<Mutex<bool>>,
 }
 
 fn refused(error: impl ToString) -> RuntimeError {
@@ -54,6 +56,7 @@ impl Machine {
             pods: Mutex::default(),
             images,
             opened: tokio::sync::Mutex::default(),
+            closed: Arc::default(),
         })
     }
 
@@ -123,7 +126,12 @@ impl Runtime for Machine {
             return Ok(Arc::clone(known));
         }
         let (path, cache) = (archive.to_owned(), self.images.clone());
+        let closed = Arc::clone(&self.closed);
         let content = blocking(move || {
+            let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
+            if *closed {
+                return Err(RuntimeError("the mesh is ending".to_owned()));
+            }
             let image = oci::archive::Image::open(path).map_err(refused)?;
             std::fs::create_dir_all(&cache).map_err(refused)?;
             let root = image.unpack(&cache).map_err(refused)?;
@@ -178,6 +186,16 @@ impl Runtime for Machine {
         .map_err(std::io::Error::other)?
         .map_err(std::io::Error::other)??;
         TcpSocket::from_std_stream(socket.into()).connect(to).await
+    }
+
+    async fn close(&self) {
+        let closed = Arc::clone(&self.closed);
+        // Setting a flag does not fail.
+        let _ = blocking(move || {
+            *closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            Ok(())
+        })
+        .await;
     }
 
     async fn forward(&self, forwards: Vec<Forward>) -> Result<(), RuntimeError> {

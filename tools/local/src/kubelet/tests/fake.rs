@@ -111,6 +111,8 @@ impl Runtime for Fake {
         Err(std::io::ErrorKind::ConnectionRefused.into())
     }
 
+    async fn close(&self) {}
+
     async fn forward(&self, _forwards: Vec<Forward>) -> Result<(), RuntimeError> {
         Ok(())
     }
