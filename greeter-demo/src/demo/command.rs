@@ -119,6 +119,8 @@ impl Lateen {
     fn command(&self, arguments: Vec<OsString>) -> Command {
         let mut command = Command::new(&self.program);
         command
+            // The files named here are relative to where this program runs.
+            .env_remove("BUILD_WORKING_DIRECTORY")
             .arg("local")
             .args(["--name", &self.name])
             .args(arguments)
