@@ -138,5 +138,5 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
         if not missing:
             linted.append(":" + test)
 
-    rust_clippy(name = "clippy", testonly = True, deps = linted)
+    rust_clippy(name = "clippy", testonly = True, visibility = ["//visibility:public"], deps = linted)
     rustfmt_test(name = "rustfmt", targets = linted, size = "small")
