@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::decode;
 use crate::istio::duration::GoDuration;
 use crate::problem::Problem;
 
@@ -234,24 +235,25 @@ fn read<T: Default + serde::de::DeserializeOwned>(
     if value.is_null() {
         return Ok((T::default(), Vec::new()));
     }
-    let mut warnings = Vec::new();
-    let mut unknown = |path: serde_ignored::Path<'_>| {
-        warnings.push(
-            Problem::warning(
-                source,
-                "is not read by this control plane; it has no effect",
-            )
+    let (parsed, unknown) = decode(&value).map_err(|misfit| {
+        Problem::error(source, misfit.message)
             .about(kind)
-            .at_field(path.to_string()),
-        );
-    };
-    let ignoring = serde_ignored::Deserializer::new(&value, &mut unknown);
-    let parsed = serde_path_to_error::deserialize(ignoring).map_err(|e| {
-        let path = e.path().to_string();
-        Problem::error(source, e.into_inner().to_string())
-            .about(kind)
-            .at_field(path)
+            .at_field(misfit.path)
     })?;
+    let warning = |message| Problem::warning(source, message).about(kind);
+    let mut warnings: Vec<_> = unknown
+        .paths
+        .into_iter()
+        .map(|path| {
+            warning("is not read by this control plane; it has no effect".to_owned()).at_field(path)
+        })
+        .collect();
+    if unknown.more > 0 {
+        warnings.push(warning(format!(
+            "has {} more fields that are not read",
+            unknown.more
+        )));
+    }
     Ok((parsed, warnings))
 }
 

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{Object, Unsupported};
+use crate::decode::{Unknown, decode};
 use crate::istio::virtual_service::StringMatch;
 use crate::istio::{DestinationRule, PeerAuthentication, VirtualService};
 use crate::problem::Problem;
@@ -34,8 +35,6 @@ const UNREAD: &[&str] = &[
     "StorageClass",
     "ValidatingWebhookConfiguration",
 ];
-
-const MAX_WARNINGS: usize = 50;
 
 impl Object {
     /// Types an object. The problems beside a success are warnings: fields that the kind does not
@@ -97,56 +96,25 @@ fn typed<T: DeserializeOwned>(
     raw: &RawObject,
     wrap: impl FnOnce(T) -> Object,
 ) -> Result<(Object, Vec<Problem>), Problem> {
-    let mut warnings = Vec::new();
-    let mut more = 0_usize;
-    let result = {
-        let mut unknown = |path: serde_ignored::Path<'_>| {
-            if warnings.len() < MAX_WARNINGS {
-                let path = readable(&path.to_string());
-                warnings.push(
-                    Problem::warning(
-                        &raw.source,
-                        format!("{} has no such field; it is ignored", raw.kind),
-                    )
-                    .about(raw.describe())
-                    .at_field(path),
-                );
-            } else {
-                more += 1;
-            }
-        };
-        let ignoring = serde_ignored::Deserializer::new(&raw.value, &mut unknown);
-        serde_path_to_error::deserialize::<_, T>(ignoring)
-    };
-    if more > 0 {
-        warnings.push(
-            Problem::warning(&raw.source, format!("has {more} more unknown fields"))
-                .about(raw.describe()),
-        );
-    }
-    match result {
-        Ok(value) => Ok((wrap(value), warnings)),
-        Err(error) => {
-            let path = error.path().to_string();
-            Err(refused(raw, &path, error.into_inner().to_string()))
-        }
+    match decode(&raw.value) {
+        Ok((value, unknown)) => Ok((wrap(value), ignored(raw, unknown))),
+        Err(misfit) => Err(refused(raw, &misfit.path, misfit.message)),
     }
 }
 
-/// `serde_ignored` writes `a.?.b` where it passed through an optional field and `a.0` for an index.
-fn readable(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for part in path.split('.').filter(|part| *part != "?") {
-        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
-            out.push_str(&format!("[{part}]"));
-        } else {
-            if !out.is_empty() {
-                out.push('.');
-            }
-            out.push_str(part);
-        }
+fn ignored(raw: &RawObject, unknown: Unknown) -> Vec<Problem> {
+    let warning = |message| Problem::warning(&raw.source, message).about(raw.describe());
+    let mut warnings: Vec<_> = unknown
+        .paths
+        .into_iter()
+        .map(|path| {
+            warning(format!("{} has no such field; it is ignored", raw.kind)).at_field(path)
+        })
+        .collect();
+    if unknown.more > 0 {
+        warnings.push(warning(format!("has {} more unknown fields", unknown.more)));
     }
-    out
+    warnings
 }
 
 fn unsupported(raw: &RawObject) -> (Object, Vec<Problem>) {
