@@ -1,0 +1,337 @@
+//! One mesh of a test's own, and `lateen local` for it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub(super) const GREETER: &str = include_str!("../../manifests/deployment-istio.yaml");
+pub(super) const ISTIO_MESH: &str = include_str!("../../manifests/istio-mesh.yaml");
+pub(super) const CLIENT: &str = "/usr/local/bin/greeter-client";
+
+/// How long anything that must come may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(100);
+
+/// What the environment must say, or how to say it.
+pub(super) fn required(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!(
+            "{variable} is not set. LATEEN_BIN and LATEEN_DEMO are the programs `lateen` and `demo`, LATEEN_IMAGES is \
+             `REFERENCE=FILE ...` of crossoverjie/k8s-combat, lateen/ca:dev, lateen/pilot:dev and lateen/proxy:dev, \
+             LATEEN_ENVOY an Envoy binary"
+        )
+    })
+}
+
+/// `--image REFERENCE=FILE` and `--envoy FILE` of `lateen local up` and `demo`.
+pub(super) fn images_and_envoy() -> Vec<String> {
+    let images = required("LATEEN_IMAGES");
+    let mut arguments: Vec<String> = images
+        .split_whitespace()
+        .flat_map(|image| ["--image".to_owned(), image.to_owned()])
+        .collect();
+    arguments.extend(["--envoy".to_owned(), required("LATEEN_ENVOY")]);
+    arguments
+}
+
+/// Tries until it is there; `what` is said when it does not come.
+pub(super) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Ok(value) => return value,
+            Err(seen) => assert!(Instant::now() < deadline, "waited for {what}; last: {seen}"),
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Two meshes at once would only slow each other down.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Held by a test for as long as it uses the machine.
+pub(super) fn turn() -> MutexGuard<'static, ()> {
+    // A test that failed leaves nothing that the next could trip over.
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A finished command.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) code: Option<i32>,
+}
+
+impl Ran {
+    pub(super) fn of(output: std::process::Output) -> Self {
+        Self {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            code: output.status.code(),
+        }
+    }
+}
+
+/// A mesh, taken down when dropped.
+pub(super) struct Mesh {
+    pub(super) name: String,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        let down = self.lateen(&["down"]);
+        if down.code != Some(0) {
+            eprintln!("mesh {:?} is not down: {down:?}", self.name);
+        }
+    }
+}
+
+impl Mesh {
+    /// A mesh that does not run yet.
+    pub(super) fn named(test: &str) -> Self {
+        Self {
+            _turn: turn(),
+            name: format!("{test}-{}", std::process::id()),
+        }
+    }
+
+    /// A mesh that is up.
+    pub(super) fn up(test: &str) -> Self {
+        let mesh = Self::named(test);
+        let up = mesh.start(&[]);
+        assert_eq!(up.code, Some(0), "{up:?}");
+        mesh
+    }
+
+    /// A mesh that is up, with namespace default in it.
+    pub(super) fn up_and_labelled(test: &str) -> Self {
+        let mesh = Self::up(test);
+        mesh.ok(&["label", "namespace", "default", "istio-injection=enabled"]);
+        mesh
+    }
+
+    /// `up` with the test's images and more arguments.
+    pub(super) fn start(&self, more: &[&str]) -> Ran {
+        let images = images_and_envoy();
+        let mut arguments = vec!["up"];
+        arguments.extend(images.iter().map(String::as_str));
+        arguments.extend(more);
+        self.lateen(&arguments)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(required("LATEEN_BIN"));
+        command
+            .args(["local", "--name", &self.name])
+            .args(arguments);
+        command
+    }
+
+    /// Runs a command, whatever comes of it.
+    pub(super) fn lateen(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        Ran::of(
+            command
+                .stdin(Stdio::null())
+                .output()
+                .expect("LATEEN_BIN starts"),
+        )
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    pub(super) fn ok(&self, arguments: &[&str]) -> String {
+        let ran = self.lateen(arguments);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        ran.stdout
+    }
+
+    /// Runs a command that must succeed and prints JSON.
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(arguments)).expect("JSON")
+    }
+
+    /// `apply -f -`.
+    pub(super) fn apply(&self, manifest: &str) -> Ran {
+        let mut child: Child = self
+            .command(&["apply", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("LATEEN_BIN starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(manifest.as_bytes()).expect("it reads all");
+        drop(input);
+        Ran::of(child.wait_with_output().expect("it ends"))
+    }
+
+    /// `apply -f -` of what must be accepted whole.
+    pub(super) fn applied(&self, manifest: &str) -> String {
+        let ran = self.apply(manifest);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    }
+
+    /// The pods with this `app` label that are not going away.
+    pub(super) fn pods(&self, namespace: &str, app: &str) -> Vec<Pod> {
+        let selector = format!("app={app}");
+        let list = self.json(&[
+            "get", "pods", "-n", namespace, "-l", &selector, "-o", "json",
+        ]);
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        items
+            .into_iter()
+            .filter(|pod| pod["metadata"].get("deletionTimestamp").is_none())
+            .map(Pod)
+            .collect()
+    }
+
+    /// Waits until the replicas are there with `containers` ready each, and nothing else is; their names.
+    pub(super) fn ready(
+        &self,
+        namespace: &str,
+        app: &str,
+        replicas: usize,
+        containers: usize,
+    ) -> Vec<String> {
+        let what = format!("{replicas} pods of {app} with {containers}/{containers}");
+        eventually(&what, || {
+            let pods = self.pods(namespace, app);
+            let ready = |pod: &Pod| pod.containers().len() == containers && pod.is_ready();
+            if pods.len() == replicas && pods.iter().all(ready) {
+                return Ok(pods.iter().map(|pod| pod.name().to_owned()).collect());
+            }
+            Err(pods
+                .iter()
+                .map(|pod| format!("{} {:?}\n", pod.name(), pod.containers()))
+                .collect())
+        })
+    }
+
+    /// Runs `greeter-client --json ARGUMENTS` in a pod's container.
+    pub(super) fn greet(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        arguments: &[&str],
+    ) -> Report {
+        let mut words = vec![
+            "exec", "-n", namespace, pod, "-c", container, "--", CLIENT, "--json",
+        ];
+        words.extend(arguments);
+        let ran = self.lateen(&words);
+        Report::of(&ran)
+    }
+
+    /// Entries of a sidecar's access log of requests that came in for the greeter.
+    pub(super) fn inbound(&self, pod: &str) -> Vec<String> {
+        let log = self.ok(&["logs", pod, "-c", "istio-proxy"]);
+        log.lines()
+            .filter(|line| line.contains(" inbound|50051|| "))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// A pod as the API shows it.
+pub(super) struct Pod(pub(super) Value);
+
+impl Pod {
+    pub(super) fn name(&self) -> &str {
+        self.0["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn uid(&self) -> &str {
+        self.0["metadata"]["uid"].as_str().unwrap_or_default()
+    }
+
+    /// Ready by container, native sidecars included.
+    pub(super) fn containers(&self) -> BTreeMap<String, bool> {
+        let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let sidecars: Vec<Value> = array(&self.0["spec"]["initContainers"])
+            .into_iter()
+            .filter(|container| container["restartPolicy"] == "Always")
+            .map(|container| container["name"].clone())
+            .collect();
+        array(&self.0["status"]["containerStatuses"])
+            .into_iter()
+            .chain(
+                array(&self.0["status"]["initContainerStatuses"])
+                    .into_iter()
+                    .filter(|status| sidecars.contains(&status["name"])),
+            )
+            .map(|status| {
+                let name = status["name"].as_str().unwrap_or_default().to_owned();
+                (name, status["ready"] == true)
+            })
+            .collect()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.containers().values().all(|ready| *ready)
+    }
+
+    /// Restarts of a container.
+    pub(super) fn restarts(&self, container: &str) -> u64 {
+        self.0["status"]["containerStatuses"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|status| status["name"] == container)
+            .and_then(|status| status["restartCount"].as_u64())
+            .unwrap_or(0)
+    }
+}
+
+/// What `greeter-client` reports.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Report {
+    pub(super) answers: BTreeMap<String, u64>,
+    /// By status: how many, and the message of one.
+    pub(super) errors: BTreeMap<String, (u64, String)>,
+}
+
+impl Report {
+    fn of(ran: &Ran) -> Self {
+        let report: Value = serde_json::from_str(&ran.stdout)
+            .unwrap_or_else(|error| panic!("no report: {error}: {ran:?}"));
+        let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        Self {
+            answers: object(&report["answers"])
+                .into_iter()
+                .map(|(pod, count)| (pod, count.as_u64().unwrap_or(0)))
+                .collect(),
+            errors: object(&report["errors"])
+                .into_iter()
+                .map(|(status, error)| {
+                    let example = error["example"].as_str().unwrap_or_default().to_owned();
+                    (status, (error["count"].as_u64().unwrap_or(0), example))
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) fn answered(&self) -> u64 {
+        self.answers.values().sum()
+    }
+
+    pub(super) fn failed(&self) -> u64 {
+        self.errors.values().map(|(count, _)| count).sum()
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (pod, count) in other.answers {
+            *self.answers.entry(pod).or_default() += count;
+        }
+        for (status, (count, example)) in other.errors {
+            self.errors.entry(status).or_insert((0, example)).0 += count;
+        }
+    }
+}

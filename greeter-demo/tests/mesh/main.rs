@@ -1,0 +1,21 @@
+//! The whole mesh on this machine, driven through `lateen` as its user drives it.
+//!
+//! Environment: `LATEEN_BIN` (the `lateen` program), `LATEEN_DEMO` (the `demo` program), `LATEEN_IMAGES`
+//! (`REFERENCE=FILE` of each image, separated by spaces), `LATEEN_ENVOY` (an Envoy binary). Needs root.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod article;
+mod bad_input;
+mod harness;
+mod host;
+mod interrupted;
+mod outage;
+mod privilege;
+mod routing;
+mod strict;
+mod traffic;

@@ -1,0 +1,137 @@
+//! Parts of the mesh go away and come back while requests flow.
+
+use super::harness::{GREETER, ISTIO_MESH, Mesh, Pod, eventually};
+use super::host;
+use super::traffic::{EndsWith, Flow, Traffic};
+
+const APP: &str = "k8s-combat-service";
+const TARGET: &str = "k8s-combat-service:50051";
+const SYSTEM: &str = "istio-system";
+
+fn only(mut pods: Vec<Pod>) -> Result<Pod, String> {
+    match (pods.len(), pods.pop()) {
+        (1, Some(pod)) => Ok(pod),
+        (count, _) => Err(format!("{count} pods")),
+    }
+}
+
+/// Kills the program of the deployment's one container; returns once it was started again and is ready.
+fn kill_and_see_it_return(mesh: &Mesh, namespace: &str, pod: &Pod, container: &str, program: &str) {
+    let app = pod.0["metadata"]["labels"]["app"]
+        .as_str()
+        .unwrap_or_default();
+    let before = pod.restarts(container);
+    let pids = host::of_pod(pod.uid(), program);
+    assert!(!pids.is_empty(), "{program} runs in {}", pod.name());
+    pids.into_iter().for_each(host::kill);
+    eventually(&format!("{program} to come back"), || {
+        let pods = mesh.pods(namespace, app);
+        let same = pods.iter().find(|now| now.uid() == pod.uid());
+        let same = same.ok_or("the pod is gone")?;
+        match same.restarts(container) {
+            n if n > before && same.is_ready() => Ok(()),
+            n => Err(format!("{n} restarts, {:?}", same.containers())),
+        }
+    });
+}
+
+/// Deletes the deployment's pod; returns once another one is ready.
+fn delete_and_see_another(mesh: &Mesh, app: &str) {
+    let before = only(mesh.pods(SYSTEM, app)).expect("one pod");
+    mesh.ok(&["delete", "pod", before.name(), "-n", SYSTEM]);
+    eventually(&format!("another {app}"), || {
+        let now = only(mesh.pods(SYSTEM, app))?;
+        if now.uid() != before.uid() && now.is_ready() {
+            Ok(())
+        } else {
+            Err(format!("{} {:?}", now.name(), now.containers()))
+        }
+    });
+}
+
+#[test]
+fn no_request_fails_while_the_pilot_and_the_ca_are_gone_and_changes_are_taken_up_afterwards() {
+    let mesh = Mesh::up_and_labelled("outage");
+    mesh.applied(GREETER);
+    let pods = mesh.ready("default", APP, 3, 2);
+    let flow = Flow::default();
+    let report = std::thread::scope(|scope| {
+        let _ends = EndsWith(&flow);
+        let traffic = Traffic::begin(scope, &flow, &mesh, &pods[0], APP, TARGET);
+        for (app, container, program) in [("istiod", "discovery", "pilot"), ("ca", "ca", "ca")] {
+            delete_and_see_another(&mesh, app);
+            traffic.goes_on();
+            let pod = only(mesh.pods(SYSTEM, app)).expect("one pod");
+            kill_and_see_it_return(&mesh, SYSTEM, &pod, container, program);
+            traffic.goes_on();
+        }
+        traffic.end()
+    });
+    assert_eq!(report.failed(), 0, "{report:?}");
+    assert_eq!(report.answers.len(), 3, "{report:?}");
+
+    // A pod that starts now gets its certificate from the new ca, and the others learn of it.
+    mesh.ok(&["scale", "deployment/k8s-combat-service", "--replicas", "4"]);
+    let pods = mesh.ready("default", APP, 4, 2);
+    eventually("the fourth pod to be balanced to", || {
+        let report = mesh.greet("default", &pods[0], APP, &["--requests", "60", TARGET]);
+        let all = report.answers.len() == 4 && report.failed() == 0;
+        if all {
+            Ok(())
+        } else {
+            Err(format!("{report:?}"))
+        }
+    });
+    // And so is configuration of a new kind.
+    mesh.applied(ISTIO_MESH);
+    mesh.ready("default", "k8s-combat-service-v2", 1, 2);
+    eventually("the route by header", || {
+        let arguments = [
+            "--requests",
+            "20",
+            "--metadata",
+            "version=200",
+            "k8s-combat-service-istio-mesh:50051",
+        ];
+        let report = mesh.greet("default", &pods[0], APP, &arguments);
+        let v2 = |pod: &String| pod.starts_with("k8s-combat-service-v2-");
+        let all = report.answered() == 20 && report.answers.keys().all(v2);
+        if all {
+            Ok(())
+        } else {
+            Err(format!("{report:?}"))
+        }
+    });
+}
+
+#[test]
+fn traffic_goes_on_when_a_greeter_is_killed_and_the_replica_comes_back() {
+    let mesh = Mesh::up_and_labelled("killed");
+    mesh.applied(GREETER);
+    let pods = mesh.ready("default", APP, 3, 2);
+    let flow = Flow::default();
+    let report = std::thread::scope(|scope| {
+        let _ends = EndsWith(&flow);
+        let traffic = Traffic::begin(scope, &flow, &mesh, &pods[0], APP, TARGET);
+        let victims = mesh.pods("default", APP);
+        let victim = victims
+            .iter()
+            .find(|pod| pod.name() == pods[1])
+            .expect("it is there");
+        kill_and_see_it_return(&mesh, "default", victim, APP, "greeter");
+        traffic.goes_on();
+        traffic.end()
+    });
+    // Four at a time are under way, each may be tried on the dying pod before that is known.
+    assert!(report.failed() * 50 < report.answered(), "{report:?}");
+
+    eventually("the killed replica to answer again", || {
+        let report = mesh.greet("default", &pods[0], APP, &["--requests", "60", TARGET]);
+        let all = report.answers.len() == 3 && report.failed() == 0;
+        if all {
+            Ok(())
+        } else {
+            Err(format!("{report:?}"))
+        }
+    });
+}
