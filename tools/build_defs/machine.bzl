@@ -2,12 +2,15 @@
 
 _PROGRAMS = ["ip", "nft", "openssl", "skopeo"]
 
+# As .bazelrc sets it for tests.
+_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+
 def _impl(rctx):
     root = rctx.execute(["id", "-u"]).stdout.strip() == "0" or rctx.os.environ.get("LATEEN_ROOT_TESTS", "") == "1"
     conformance = rctx.os.environ.get("LATEEN_CONFORMANCE", "")
     if conformance and not rctx.path(conformance).exists:
         fail("LATEEN_CONFORMANCE={}: no such folder (an absolute path is wanted)".format(conformance))
-    programs = [p for p in _PROGRAMS if rctx.which(p)]
+    programs = [p for p in _PROGRAMS if [d for d in _PATH if rctx.path("{}/{}".format(d, p)).exists]]
     notes = []
     if not root:
         notes.append("tests that need root show as SKIPPED; to run them: ./tools/bazel test --config=root //...")

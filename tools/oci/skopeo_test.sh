@@ -2,10 +2,11 @@
 # Every image is what its build said, read by a program of another project.
 #   usage: skopeo_test.sh IMAGE.tar...
 set -euo pipefail
+scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 [ $# -gt 0 ] || { echo "no images" >&2; exit 1; }
 for tar in "$@"; do
   for transport in oci-archive docker-archive; do
-    inspected=$(skopeo inspect --config "$transport:$tar")
+    inspected=$(skopeo --tmpdir "$scratch" inspect --config "$transport:$tar")
     python3 - "$tar" "$transport" "$inspected" <<'PYTHON'
 import json, sys
 tar, transport, config = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
@@ -18,8 +19,8 @@ print(f"{tar} ({transport}): {run['Entrypoint'][0]} as {user}, {len(config['root
 PYTHON
   done
   # Static programs: an image needs no loader and no library.
-  root=$(mktemp -d)
-  skopeo copy --quiet --insecure-policy "oci-archive:$tar" "dir:$root/image"
+  root=$(mktemp -d -p "$scratch")
+  skopeo --tmpdir "$scratch" --insecure-policy copy --quiet "oci-archive:$tar" "dir:$root/image"
   for layer in "$root"/image/*; do tar -xf "$layer" -C "$root" 2>/dev/null || true; done
   found=0
   while read -r program; do

@@ -22,6 +22,8 @@ fn skopeo_opens_the_archive_in_both_of_its_forms_with_our_digest() {
 
     let inspect = |transport: &str| {
         let output = Command::new("skopeo")
+            .arg("--tmpdir")
+            .arg(directory.path())
             .args(["inspect", &format!("{transport}:{}", tar.display())])
             .output()
             .expect("skopeo is needed: install Debian's package skopeo");
@@ -43,7 +45,9 @@ fn skopeo_opens_the_archive_in_both_of_its_forms_with_our_digest() {
     // And the other way: what skopeo writes (gzip layers) reads back.
     let copied = directory.path().join("copied.tar");
     let status = Command::new("skopeo")
-        .args(["copy", "--quiet", "--dest-compress", "--insecure-policy"])
+        .arg("--tmpdir")
+        .arg(directory.path())
+        .args(["--insecure-policy", "copy", "--quiet", "--dest-compress"])
         .arg(format!("docker-archive:{}", tar.display()))
         .arg(format!("oci-archive:{}:dev", copied.display()))
         .status()
