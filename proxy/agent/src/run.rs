@@ -99,6 +99,7 @@ pub async fn run(
         readiness: Readiness {
             certificate: (!external).then_some(certificate),
             proxy: admin.clone(),
+            has_been_ready: std::sync::Arc::default(),
         },
         probers: settings.probers.clone(),
         probed: settings.probed,

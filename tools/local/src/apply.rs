@@ -19,6 +19,8 @@ pub fn one(
         || format!("{} without a name", text(&object, "/kind")),
         |key| key.reference(),
     );
+    let is_namespace = text(&object, "/kind") == "Namespace";
+    let name = Key::of(&object).map(|key| key.name);
     let applied = if text(&object, "/kind") == "Pod" {
         pod(store, object, namespace, node, admission)
     } else {
@@ -27,6 +29,9 @@ pub fn one(
             .map(|(outcome, _)| outcome)
             .map_err(|error| error.to_string())
     };
+    if let (true, Ok(_), Some(name)) = (is_namespace, &applied, name) {
+        furnish(store, &name);
+    }
     match applied {
         Ok(outcome) => Applied {
             object: reference,
@@ -39,6 +44,16 @@ pub fn one(
             error: Some(error),
         },
     }
+}
+
+/// A Namespace's pods need its service account, and may stand in the same file: it does not wait for the
+/// controllers, which put it back should it go.
+fn furnish(store: &Store, namespace: &str) {
+    // One that is there already stays as it is.
+    let _ = store.create(serde_json::json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": namespace},
+    }));
 }
 
 /// A new pod is admitted (injected, defaulted). One that is there keeps its spec: only its labels and

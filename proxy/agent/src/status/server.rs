@@ -81,7 +81,7 @@ fn is_probe_path(path: &str) -> bool {
 }
 
 async fn ready(State(pod): State<Arc<Pod>>) -> Response {
-    match pod.readiness.check().await {
+    match pod.readiness.check_or_wait().await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(reason) => {
             tracing::debug!("not ready: {reason}");

@@ -250,8 +250,9 @@ async fn follow(
 ) -> bool {
     let mut verdict = Verdict::new(probe);
     let mut noted = None;
-    tokio::time::sleep(probe.initial_delay).await;
+    let mut due = questions(probe);
     loop {
+        due.tick().await;
         let answer = ask(pod, probe, running, ip).await;
         let now = verdict.observe(answer);
         if let Some(now) = now {
@@ -263,19 +264,26 @@ async fn follow(
                 note(now);
             }
         }
-        tokio::time::sleep(probe.period).await;
     }
+}
+
+/// When a probe asks: the period lies between questions, however long an answer takes.
+fn questions(probe: &Probe) -> tokio::time::Interval {
+    let first = tokio::time::Instant::now() + probe.initial_delay;
+    let mut due = tokio::time::interval_at(first, probe.period);
+    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    due
 }
 
 /// Returns false when the container has failed often enough.
 async fn follow_liveness(pod: &Pod, probe: &Probe, running: &Arc<dyn Running>, ip: IpAddr) -> bool {
     let mut verdict = Verdict::new(probe);
-    tokio::time::sleep(probe.initial_delay).await;
+    let mut due = questions(probe);
     loop {
+        due.tick().await;
         if verdict.observe(ask(pod, probe, running, ip).await) == Some(false) {
             return false;
         }
-        tokio::time::sleep(probe.period).await;
     }
 }
 

@@ -21,7 +21,12 @@ pub enum Content {
     /// An empty directory of the pod's own.
     Empty,
     /// A path below the node's root.
-    Node(PathBuf),
+    Node {
+        /// Relative to the root.
+        path: PathBuf,
+        /// Whether the pod's group gets a directory that is not there yet (`type: DirectoryOrCreate`).
+        given: bool,
+    },
     /// Files, by path relative to the volume.
     Files(BTreeMap<PathBuf, FileContent>),
 }
@@ -100,7 +105,10 @@ pub fn content(volume: &Value, sources: Sources<'_>) -> Result<Content, VolumeEr
     }
     if let Some(host) = volume.get("hostPath") {
         return relative(text(host, "/path").trim_start_matches('/'))
-            .map(Content::Node)
+            .map(|path| Content::Node {
+                path,
+                given: text(host, "/type") == "DirectoryOrCreate",
+            })
             .ok_or_else(|| invalid("hostPath.path may not contain '..'".to_owned()));
     }
     let mut files = BTreeMap::new();
@@ -303,10 +311,15 @@ pub fn write(
     group: Option<u32>,
 ) -> io::Result<PathBuf> {
     match content {
-        Content::Node(path) => {
+        Content::Node { path, given } => {
             let path = node_root.join(path);
             if !path.exists() {
                 std::fs::create_dir_all(&path)?;
+                // On Kubernetes an administrator prepares the node's directories; here nobody else can.
+                if let (true, Some(group)) = (given, group) {
+                    give(&path, Some(group))?;
+                    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o2775))?;
+                }
             }
             Ok(path)
         }

@@ -82,7 +82,10 @@ fn a_host_path_stays_in_the_nodes_root() {
     let volume = |path: &str| json!({"name": "v", "hostPath": {"path": path}});
     assert_eq!(
         made(&volume("/var/lib/lateen/objects"), &View::default()),
-        Ok(Content::Node("var/lib/lateen/objects".into()))
+        Ok(Content::Node {
+            path: "var/lib/lateen/objects".into(),
+            given: false
+        })
     );
     assert!(made(&volume("/var/../../etc"), &View::default()).is_err());
 }
@@ -114,4 +117,25 @@ fn files_change_in_place_and_keys_that_are_gone_are_removed() {
 fn a_volume_kind_that_is_not_supported_is_named() {
     let error = made(&json!({"name": "v", "nfs": {}}), &View::default()).unwrap_err();
     assert!(error.to_string().starts_with("volume \"v\": only emptyDir"));
+}
+
+#[test]
+fn a_directory_of_the_node_that_a_pod_makes_may_be_written_by_its_group() {
+    let root = tempfile::tempdir().unwrap();
+    let volume =
+        json!({"name": "v", "hostPath": {"path": "/var/lib/x", "type": "DirectoryOrCreate"}});
+    let content = made(&volume, &View::default()).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let path = write(&content, Path::new("/unused"), root.path(), Some(65532)).unwrap();
+    assert_eq!(mode(&path), 0o2775);
+
+    // One that is there belongs to somebody.
+    let there = root.path().join("var/lib/y");
+    std::fs::create_dir(&there).unwrap();
+    std::fs::set_permissions(&there, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let volume =
+        json!({"name": "v", "hostPath": {"path": "/var/lib/y", "type": "DirectoryOrCreate"}});
+    let content = made(&volume, &View::default()).unwrap();
+    write(&content, Path::new("/unused"), root.path(), Some(65532)).unwrap();
+    assert_eq!(mode(&there), 0o700);
 }
