@@ -71,6 +71,37 @@ impl Outcome {
     }
 }
 
+/// As the demonstration ends.
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let answered = |f: &mut std::fmt::Formatter<'_>, answers: &BTreeMap<String, u64>| {
+            let counts: Vec<String> = answers.values().map(u64::to_string).collect();
+            let pods = if counts.len() == 1 { "pod" } else { "pods" };
+            writeln!(
+                f,
+                "{} {pods} answered: {}",
+                counts.len(),
+                counts.join(" + ")
+            )
+        };
+        f.write_str("  without the mesh  ")?;
+        answered(f, &self.without_mesh)?;
+        f.write_str("  with the mesh     ")?;
+        answered(f, &self.with_mesh)?;
+        let mtls = if self.mtls {
+            "between all pods"
+        } else {
+            "missing from some requests"
+        };
+        writeln!(f, "  mutual TLS        {mtls}")?;
+        write!(
+            f,
+            "  first balanced    {:.1} s after the restart",
+            self.seconds_to_first_balanced
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -99,6 +130,18 @@ mod tests {
             .verdict()
             .unwrap_err();
         assert!(plain.contains("mutual TLS"), "{plain}");
+    }
+
+    #[test]
+    fn the_summary_says_what_was_seen() {
+        let text = outcome(&["a"], &["a", "b", "c"], true).to_string();
+        let expected = [
+            "  without the mesh  1 pod answered: 1",
+            "  with the mesh     3 pods answered: 1 + 1 + 1",
+            "  mutual TLS        between all pods",
+            "  first balanced    1.0 s after the restart",
+        ];
+        assert_eq!(text, expected.join("\n"));
     }
 
     #[test]

@@ -97,18 +97,12 @@ async fn steps(demo: &Demo, lateen: &Lateen) -> Result<Outcome, DemoError> {
         mtls,
         seconds_to_first_balanced,
     };
-    println!(
-        "\nOne connection, {requests} requests: {} pod answered without the mesh, {} with it; mutual TLS on every hop: {}; balanced {:.1} s after the restart.",
-        outcome.without_mesh.len(),
-        outcome.with_mesh.len(),
-        if outcome.mtls { "yes" } else { "no" },
-        outcome.seconds_to_first_balanced
-    );
+    println!("\n== In short: one connection, {requests} requests ==\n\n{outcome}");
     Ok(outcome)
 }
 
 async fn up(demo: &Demo, lateen: &Lateen) -> Result<(), DemoError> {
-    let mut arguments: Vec<OsString> = vec!["up".into()];
+    let mut arguments: Vec<OsString> = vec!["up".into(), "--quiet".into()];
     for image in &demo.images {
         arguments.extend(["--image".into(), image.into()]);
     }

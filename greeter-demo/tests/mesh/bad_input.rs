@@ -119,11 +119,11 @@ fn check(mesh: &Mesh, stdout: &str, stderr: &str, path: &str) {
     says(&["error", path, "document 2"]);
     says(&["Warning", "Gizmo"]);
     says(&["Warning", "misspelt", "htpp"]);
-    says(&["Warning", "twice", "document 6"]);
-    // What is written last holds, as with kubectl.
+    says(&["error", "twice", "document 6", "document 3"]);
+    // As the message says, the first one is in use.
     let port =
         mesh.json(&["get", "service", "twice", "-o", "json"])["spec"]["ports"][0]["port"].clone();
-    assert_eq!(port, 81);
+    assert_eq!(port, 80);
 }
 
 fn an_unknown_image_is_named(mesh: &Mesh) {

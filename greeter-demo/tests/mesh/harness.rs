@@ -230,6 +230,18 @@ impl Mesh {
         Report::of(&ran)
     }
 
+    /// Waits until requests from a pod to the target are answered by so many pods: that a pod is ready
+    /// reaches the others' sidecars a moment later.
+    pub(super) fn balanced(&self, pod: &str, container: &str, target: &str, pods: usize) {
+        eventually(&format!("{pods} pods to answer"), || {
+            let report = self.greet("default", pod, container, &["--requests", "60", target]);
+            match report.answers.len() == pods && report.failed() == 0 {
+                true => Ok(()),
+                false => Err(format!("{report:?}")),
+            }
+        });
+    }
+
     /// Entries of a sidecar's access log of requests that came in for the greeter.
     pub(super) fn inbound(&self, pod: &str) -> Vec<String> {
         let log = self.ok(&["logs", pod, "-c", "istio-proxy"]);

@@ -54,6 +54,7 @@ fn no_request_fails_while_the_pilot_and_the_ca_are_gone_and_changes_are_taken_up
     let mesh = Mesh::up_and_labelled("outage");
     mesh.applied(GREETER);
     let pods = mesh.ready("default", APP, 3, 2);
+    mesh.balanced(&pods[0], APP, TARGET, 3);
     let flow = Flow::default();
     let report = std::thread::scope(|scope| {
         let _ends = EndsWith(&flow);
@@ -73,15 +74,7 @@ fn no_request_fails_while_the_pilot_and_the_ca_are_gone_and_changes_are_taken_up
     // A pod that starts now gets its certificate from the new ca, and the others learn of it.
     mesh.ok(&["scale", "deployment/k8s-combat-service", "--replicas", "4"]);
     let pods = mesh.ready("default", APP, 4, 2);
-    eventually("the fourth pod to be balanced to", || {
-        let report = mesh.greet("default", &pods[0], APP, &["--requests", "60", TARGET]);
-        let all = report.answers.len() == 4 && report.failed() == 0;
-        if all {
-            Ok(())
-        } else {
-            Err(format!("{report:?}"))
-        }
-    });
+    mesh.balanced(&pods[0], APP, TARGET, 4);
     // And so is configuration of a new kind.
     mesh.applied(ISTIO_MESH);
     mesh.ready("default", "k8s-combat-service-v2", 1, 2);
@@ -109,6 +102,7 @@ fn traffic_goes_on_when_a_greeter_is_killed_and_the_replica_comes_back() {
     let mesh = Mesh::up_and_labelled("killed");
     mesh.applied(GREETER);
     let pods = mesh.ready("default", APP, 3, 2);
+    mesh.balanced(&pods[0], APP, TARGET, 3);
     let flow = Flow::default();
     let report = std::thread::scope(|scope| {
         let _ends = EndsWith(&flow);
@@ -125,13 +119,5 @@ fn traffic_goes_on_when_a_greeter_is_killed_and_the_replica_comes_back() {
     // Four at a time are under way, each may be tried on the dying pod before that is known.
     assert!(report.failed() * 50 < report.answered(), "{report:?}");
 
-    eventually("the killed replica to answer again", || {
-        let report = mesh.greet("default", &pods[0], APP, &["--requests", "60", TARGET]);
-        let all = report.answers.len() == 3 && report.failed() == 0;
-        if all {
-            Ok(())
-        } else {
-            Err(format!("{report:?}"))
-        }
-    });
+    mesh.balanced(&pods[0], APP, TARGET, 3);
 }

@@ -60,6 +60,7 @@ fn strict_mutual_tls_refuses_a_pod_outside_the_mesh_and_serves_those_inside() {
             Err(format!("{report:?}"))
         }
     });
+    mesh.balanced(&pods[0], APP, TARGET, 3);
     mesh.applied(STRICT);
     eventually("the outsider to be refused", || {
         let report = from_outside(&mesh);

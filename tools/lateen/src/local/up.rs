@@ -47,6 +47,9 @@ pub(super) struct UpArgs {
     /// Stay in the foreground until Ctrl-C
     #[arg(long)]
     foreground: bool,
+    /// Say only that the mesh is up, or why it is not
+    #[arg(short, long)]
+    quiet: bool,
     /// Seconds to wait for the control plane
     #[arg(long, default_value_t = 120, value_name = "SECONDS")]
     timeout: u64,
@@ -56,6 +59,8 @@ pub(super) struct UpArgs {
 
 /// How often the daemon is asked how far it is.
 const LOOK: Duration = Duration::from_millis(100);
+/// After which a control plane that is not ready has a reason worth telling.
+const LONG: Duration = Duration::from_secs(5);
 /// Longest wait for the end of a mesh.
 const END: Duration = Duration::from_secs(90);
 
@@ -85,7 +90,7 @@ pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
     let interrupted = process::shutdown::on_signals()?;
     let mut daemon = start_daemon(place)?;
     let outcome = tokio::select! {
-        outcome = bring_up(place, &mut daemon, &manifests, args.timeout) => outcome,
+        outcome = bring_up(place, &mut daemon, &manifests, &args) => outcome,
         () = interrupted.cancelled() => {
             say("interrupted: taking everything down");
             end_daemon(place, &mut daemon).await;
@@ -100,7 +105,11 @@ pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    next_steps(place);
+    if args.quiet {
+        say(&format!("mesh {:?} is up", place.name));
+    } else {
+        next_steps(place);
+    }
     if applied && manifests.errors.is_empty() {
         Ok(())
     } else {
@@ -122,8 +131,11 @@ async fn bring_up(
     place: &Place,
     daemon: &mut Child,
     manifests: &Manifests,
-    timeout: u64,
+    args: &UpArgs,
 ) -> Result<bool, NotUp> {
+    if !args.quiet {
+        say(&format!("starting mesh {:?}", place.name));
+    }
     wait_for_daemon(place, daemon)
         .await
         .map_err(NotUp::Started)?;
@@ -137,7 +149,7 @@ async fn bring_up(
             };
             applied = report(&client.apply(&request).await?.results)?;
         }
-        wait_until_ready(&client, timeout).await?;
+        wait_until_ready(&client, args).await?;
         Ok(applied)
     };
     later.await.map_err(NotUp::Ready)
@@ -192,7 +204,7 @@ async fn foreground(place: &Place, args: UpArgs, options: Options) -> Result<(),
     report(&applied)?;
     let client = place.client();
     let announce = async {
-        match wait_until_ready(&client, args.timeout).await {
+        match wait_until_ready(&client, &args).await {
             Ok(()) => next_steps(place),
             Err(failure) => eprintln!("{}", failure.message),
         }
@@ -249,7 +261,6 @@ fn start_daemon(place: &Place) -> Result<Child, Failure> {
 }
 
 async fn wait_for_daemon(place: &Place, daemon: &mut Child) -> Result<(), Failure> {
-    output::line(format!("starting mesh {:?}", place.name))?;
     let client = place.client();
     loop {
         if let Some(status) = daemon.try_wait()? {
@@ -267,18 +278,21 @@ async fn wait_for_daemon(place: &Place, daemon: &mut Child) -> Result<(), Failur
     }
 }
 
-/// Prints what is not there yet, whenever it changes.
-async fn wait_until_ready(client: &Client, timeout: u64) -> Result<(), Failure> {
+/// Prints what is not there yet, whenever it changes; why, once it takes long.
+async fn wait_until_ready(client: &Client, args: &UpArgs) -> Result<(), Failure> {
+    let timeout = args.timeout;
     let mut said = String::new();
+    let began = tokio::time::Instant::now();
     let waiting = async {
         loop {
             let status = client.status().await?;
-            let line = match (status.unready.as_slice(), status.waiting.first()) {
+            let why = status.waiting.first().filter(|_| began.elapsed() >= LONG);
+            let line = match (status.unready.as_slice(), why) {
                 ([], _) => return Ok::<(), Failure>(()),
                 (unready, None) => format!("waiting for {}", unready.join(", ")),
                 (unready, Some(why)) => format!("waiting for {}: {why}", unready.join(", ")),
             };
-            if line != said {
+            if line != said && (!args.quiet || why.is_some()) {
                 output::line(&line)?;
                 said = line;
             }
