@@ -51,7 +51,7 @@ impl Object {
             ("", "Namespace") => typed(raw, |o| Object::Namespace(Box::new(o))),
             ("", "Node") => typed(raw, |o| Object::Node(Box::new(o))),
             ("", "ConfigMap") => typed(raw, |o| Object::ConfigMap(Box::new(o))),
-            ("", "Secret") => typed(raw, |o| Object::Secret(Box::new(o))),
+            ("", "Secret") => typed(raw, |o| Object::Secret(Box::new(o))).map_err(without_values),
             ("", "Service") => typed(raw, |o| Object::Service(Box::new(o))),
             ("", "Pod") => typed(raw, |o| Object::Pod(Box::new(o))),
             ("discovery.k8s.io", "EndpointSlice") => {
@@ -100,6 +100,13 @@ fn typed<T: DeserializeOwned>(
         Ok((value, unknown)) => Ok((wrap(value), ignored(raw, unknown))),
         Err(misfit) => Err(refused(raw, &misfit.path, misfit.message)),
     }
+}
+
+/// What does not fit is quoted, and of a Secret nothing may be.
+fn without_values(mut problem: Problem) -> Problem {
+    problem.message =
+        "the value does not fit the field; a Secret's values are not shown".to_owned();
+    problem
 }
 
 fn ignored(raw: &RawObject, unknown: Unknown) -> Vec<Problem> {

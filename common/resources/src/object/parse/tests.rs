@@ -111,3 +111,18 @@ fn a_value_of_the_wrong_type_is_refused_with_its_path() {
         assert_eq!(problem.field.as_deref(), Some(field), "{problem}");
     }
 }
+
+#[test]
+fn a_secret_that_does_not_fit_is_refused_without_its_values() {
+    for field in [
+        "data: {password: hunter22!}",
+        "stringData: {password: 2222}",
+        "data: hunter22",
+    ] {
+        let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: login}}\n{field}\n");
+        let problem = one(&text).unwrap_err().to_string();
+        assert!(problem.contains("Secret default/login"), "{problem}");
+        assert!(problem.contains("ata"), "{problem}");
+        assert!(!problem.contains("22"), "{problem}");
+    }
+}
