@@ -1,7 +1,7 @@
 //! The incremental (delta) protocol: each name has its own version, a response carries what changed
 //! and the names of what went.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
@@ -51,7 +51,7 @@ pub struct Session {
     types: BTreeMap<TypeUrl, TypeState>,
     next_nonce: u64,
     /// Clusters sent before the client first asked for endpoints on this stream.
-    clusters_before_endpoints: Vec<Arc<str>>,
+    clusters_before_endpoints: HashSet<Arc<str>>,
     /// The client brought resources of an earlier stream, and may still have to say of what types.
     introducing: bool,
 }
@@ -108,7 +108,7 @@ impl Session {
                 self.next_nonce == 0 && !request.initial_resource_versions.is_empty();
             if type_url == TypeUrl::Endpoints {
                 // The client may have said what it holds before it saw those clusters.
-                for name in self.clusters_before_endpoints.drain(..) {
+                for name in self.clusters_before_endpoints.drain() {
                     state.ledger.distrust(&name);
                 }
             }
@@ -204,9 +204,13 @@ impl Session {
                     }
                 }
             }
-            None => self
-                .clusters_before_endpoints
-                .extend(response.resources.iter().map(|r| r.name.clone())),
+            None => {
+                for name in &response.removed {
+                    self.clusters_before_endpoints.remove(name);
+                }
+                let sent = response.resources.iter().map(|r| r.name.clone());
+                self.clusters_before_endpoints.extend(sent);
+            }
         }
     }
 
@@ -293,6 +297,9 @@ impl TypeState {
         let again = &self.again;
         self.ledger
             .settle(|name| names.contains(name) || again.contains_key(name));
+        let ledger = &self.ledger;
+        self.sent_again
+            .retain(|name, _| ledger.told(name).is_some());
     }
 
     /// What was refused only for another's sake is sent once more, without the other.
@@ -411,5 +418,7 @@ impl TypeState {
     }
 }
 
+#[cfg(test)]
+mod bounds_tests;
 #[cfg(test)]
 mod tests;
