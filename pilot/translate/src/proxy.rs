@@ -70,6 +70,7 @@ impl ProxyClass {
 
     /// Whether it has an Istio-only filter.
     pub(crate) fn has(&self, extension: &str) -> bool {
+        debug_assert!(EXTENSIONS.contains(&extension), "{extension} is not known");
         self.extensions.contains(extension)
     }
 
@@ -115,6 +116,11 @@ pub struct Proxy {
 }
 
 const MAX_ID: usize = 1024;
+/// The most addresses of one node: a pod has two, a gateway's machine some more.
+const MAX_ADDRESSES: usize = 64;
+/// The Istio-only filters that translation knows. Others that a node says it has are left out, so that they make no
+/// classes of their own.
+const EXTENSIONS: [&str; 2] = ["istio.alpn", "istio.metadata_exchange"];
 
 impl Proxy {
     /// Reads the node of a stream's first request.
@@ -150,7 +156,7 @@ impl Proxy {
             .chain(listed.split(','))
             .filter_map(|a| a.trim().parse().ok())
         {
-            if !addresses.contains(&address) {
+            if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
                 addresses.push(address);
             }
         }
@@ -165,7 +171,11 @@ impl Proxy {
                 Some("NONE") => Interception::None,
                 _ => Interception::Redirect,
             },
-            extensions: metadata.list("LATEEN_EXTENSIONS"),
+            extensions: metadata
+                .list("LATEEN_EXTENSIONS")
+                .into_iter()
+                .filter(|extension| EXTENSIONS.contains(&extension.as_str()))
+                .collect(),
             labels: metadata.map("LABELS"),
         })
     }

@@ -7,6 +7,7 @@
 )]
 
 mod grpc;
+mod node;
 mod recomputing;
 mod routes;
 mod sidecar;

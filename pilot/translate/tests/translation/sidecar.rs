@@ -477,18 +477,3 @@ fn a_destination_rule_sets_limits_balancing_and_tls() {
         "a port's settings replace all blocks"
     );
 }
-
-#[test]
-fn a_node_that_is_none_of_the_meshs_is_refused_with_what_is_wrong() {
-    use translate::{NodeError, Proxy};
-    assert_eq!(Proxy::from_node(&node("", &[])), Err(NodeError::NoId));
-    assert!(matches!(
-        Proxy::from_node(&node("sidecar~1.2.3.4", &[])),
-        Err(NodeError::Malformed(_))
-    ));
-    let alien = node("teapot~1.2.3.4~a.b~b.svc.cluster.local", &[]);
-    assert_eq!(
-        Proxy::from_node(&alien),
-        Err(NodeError::UnknownType("teapot".to_owned()))
-    );
-}
