@@ -60,7 +60,7 @@ pub(super) struct UpArgs {
 /// How often the daemon is asked how far it is.
 const LOOK: Duration = Duration::from_millis(100);
 /// After which a control plane that is not ready has a reason worth telling.
-const LONG: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(10);
 /// Longest wait for the end of a mesh.
 const END: Duration = Duration::from_secs(90);
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::envoy::Envoy;
 use super::image::Images;
@@ -40,7 +41,7 @@ pub struct Node {
     /// The cluster's DNS domain.
     pub domain: String,
     pods: Mutex<BTreeMap<String, Arc<Pod>>>,
-    hurried: AtomicBool,
+    hurried: CancellationToken,
 }
 
 /// What a [`Node`] is made of.
@@ -78,7 +79,7 @@ impl Node {
             root: node_root(&parts.state),
             domain: parts.domain,
             pods: Mutex::default(),
-            hurried: AtomicBool::new(false),
+            hurried: CancellationToken::new(),
         }
     }
 
@@ -107,12 +108,18 @@ impl Node {
 
     /// The whole mesh ends: pods get [`HURRIED_GRACE`] at most from now on.
     pub fn hurry(&self) {
-        self.hurried.store(true, Ordering::Relaxed);
+        self.hurried.cancel();
+    }
+
+    /// Waits for so long, or until the whole mesh ends.
+    pub(super) async fn linger(&self, time: Duration) {
+        // Either end will do.
+        let _ = tokio::time::timeout(time, self.hurried.cancelled()).await;
     }
 
     /// The grace period that a pod gets of what it asked for.
     pub(super) fn allowed_grace(&self, asked: Duration) -> Duration {
-        if self.hurried.load(Ordering::Relaxed) {
+        if self.hurried.is_cancelled() {
             asked.min(HURRIED_GRACE)
         } else {
             asked

@@ -22,6 +22,9 @@ use crate::object::{Key, integer, is_terminating, list, name, namespace, text, u
 /// How long a pod waits before it looks again for a ConfigMap that is not there.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a pod's network stays after its last container.
+const ADDRESS_OUTLIVES: Duration = Duration::from_secs(3);
+
 /// A pod of this node.
 pub struct Pod {
     pub(super) node: Arc<Node>,
@@ -139,7 +142,6 @@ impl Pod {
             () = self.ending.cancelled() => {}
         }
         super::end::end(&self).await;
-        self.node.runtime.remove_pod(self.uid()).await;
         let directory = self.directory.clone();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(directory)).await;
         if let Ok(Err(error)) = removed
@@ -149,6 +151,10 @@ impl Pod {
         }
         self.node.forget(self.uid());
         self.node.store.remove(&self.key, self.uid());
+        // Others learn a moment later that the address has gone: until then it refuses connections, where no
+        // pod at all would leave them unanswered.
+        self.node.linger(ADDRESS_OUTLIVES).await;
+        self.node.runtime.remove_pod(self.uid()).await;
     }
 
     /// Network and volumes, tried until they are there. None when deletion came first.

@@ -231,6 +231,9 @@ async fn a_deleted_pod_ends_its_containers_first_and_its_sidecar_last() {
             ("proxy".to_owned(), Signal::SIGTERM)
         ]
     );
+    // Its address refuses those who have not heard of its end yet, and only then goes.
+    assert_eq!(world.fake.pods(), 1);
+    tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(world.fake.pods(), 0);
     world.down().await;
 }
