@@ -31,6 +31,8 @@ use crate::{debug, metrics};
 
 /// The largest certificate request (Istio's limit on messages).
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
+/// The most streams and requests at a time on one connection.
+const MAX_STREAMS: u32 = 1000;
 /// How often an idle connection is probed.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How long streams are given to end after the shutdown began.
@@ -216,8 +218,13 @@ fn ads(
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_adaptive_window(Some(true))
         .tcp_nodelay(true)
+        .max_concurrent_streams(MAX_STREAMS)
         .max_connection_age(args.max_connection_age)
-        .add_service(AggregatedDiscovery::new(port, name, shutdown.clone()))
+        .add_service(
+            // A connection that is too old takes no new streams, but only ends with its last one.
+            AggregatedDiscovery::new(port, name, shutdown.clone())
+                .with_max_age(args.max_connection_age),
+        )
 }
 
 async fn serve_secure(

@@ -364,3 +364,13 @@ async fn a_request_over_four_mebibytes_is_refused() {
     let status = stream.next().await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_old_enough_is_ended_so_that_its_client_proves_itself_anew() {
+    let pilot = Pilot::start_with(GREETER, &["--keepaliveMaxServerConnectionAge", "1s"]).await;
+    let mut stream = delta(&pilot, subscribe(TypeUrl::Cluster, &["*"])).await;
+    stream.response().await;
+    let status = stream.next().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.message().contains("connect again"), "{status}");
+}

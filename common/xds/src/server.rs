@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -35,6 +36,7 @@ type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Status>> + Send>>;
 pub struct AggregatedDiscovery<C> {
     configuration: Arc<C>,
     control_plane: Arc<str>,
+    max_age: Duration,
     shutdown: CancellationToken,
 }
 
@@ -49,8 +51,16 @@ impl<C> AggregatedDiscovery<C> {
         Self {
             configuration,
             control_plane: control_plane.into(),
+            max_age: Duration::MAX,
             shutdown,
         }
+    }
+
+    /// Ends each stream at this age. A client that goes on connects again, maybe to another
+    /// replica, and proves anew who it is.
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
     }
 }
 
@@ -59,6 +69,7 @@ impl<C> Clone for AggregatedDiscovery<C> {
         Self {
             configuration: self.configuration.clone(),
             control_plane: self.control_plane.clone(),
+            max_age: self.max_age,
             shutdown: self.shutdown.clone(),
         }
     }
@@ -90,6 +101,7 @@ impl<P: Protocol, C: Configuration> StreamingService<P::Request> for Method<P, C
                 credential,
                 requests: request.into_inner(),
                 responses,
+                max_age: service.max_age,
                 shutdown: service.shutdown,
             };
             tokio::spawn(stream.run());

@@ -46,6 +46,7 @@ pub(crate) struct Stream<P: Protocol, C: Configuration> {
     pub(crate) credential: C::Credential,
     pub(crate) requests: Streaming<P::Request>,
     pub(crate) responses: mpsc::Sender<Result<P::Response, Status>>,
+    pub(crate) max_age: Duration,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -84,12 +85,17 @@ impl<P: Protocol, C: Configuration> Stream<P, C> {
         let introduction = tokio::time::sleep(INTRODUCTION);
         tokio::pin!(introduction);
         let mut introduced = false;
+        let end = tokio::time::sleep(self.max_age);
+        tokio::pin!(end);
         loop {
             // A client's own requests go before pushes: their answers are what it waits for.
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => {
                     return Err(Status::unavailable("the control plane shuts down; connect again"));
+                }
+                () = &mut end => {
+                    return Err(Status::unavailable("the stream is as old as one may be; connect again"));
                 }
                 request = self.requests.message() => match request? {
                     Some(request) => {

@@ -55,7 +55,7 @@ impl Pilot {
         Self::start_with(configuration, &[]).await
     }
 
-    /// Starts with further flags; with any, the secure port is served too.
+    /// Starts with further flags; with a ca among them, the secure port is served too.
     pub async fn start_with(configuration: &str, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), "mesh.yaml", configuration);
@@ -86,9 +86,10 @@ impl Pilot {
     }
 
     fn args(&self) -> DiscoveryArgs {
-        let secure = match self.more.as_slice() {
-            [] => String::new(),
-            _ => format!("127.0.0.1:{}", self.secure),
+        let secure = if self.more.iter().any(|flag| flag == "--caAddress") {
+            format!("127.0.0.1:{}", self.secure)
+        } else {
+            String::new()
         };
         let none = self.directory.path().join("none");
         let grpc = format!("127.0.0.1:{}", self.grpc);
