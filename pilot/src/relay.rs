@@ -51,11 +51,13 @@ impl Relay {
         let mut to = MetadataMap::new();
         match caller.by {
             Authentication::Token => {
-                if let Some(token) = from.get("authorization") {
-                    let mut token = token.clone();
-                    token.set_sensitive(true);
-                    to.insert("authorization", token);
-                }
+                // Without any credential of the caller's the ca would take the request for the pilot's own.
+                let mut token = from
+                    .get("authorization")
+                    .cloned()
+                    .ok_or_else(|| Status::internal("the caller's token is not there any more"))?;
+                token.set_sensitive(true);
+                to.insert("authorization", token);
             }
             Authentication::ClientCertificate | Authentication::ForwardedCertificate => {
                 let value = forwarded::value(&caller.id)
