@@ -41,7 +41,20 @@ impl Files {
     /// whether anything differs from the scan before.
     pub fn scanned(&mut self, found: BTreeMap<String, Reading>) -> bool {
         let before = self.files.len();
-        self.files.retain(|name, _| found.contains_key(name));
+        let unlisted: Vec<&str> = found
+            .iter()
+            .filter(|(_, reading)| matches!(reading, Reading::Unreadable(_)))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        // What was in a directory that cannot be listed any more may still be there.
+        let hidden = |name: &str| {
+            unlisted.iter().any(|directory| {
+                name.strip_prefix(directory)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            })
+        };
+        self.files
+            .retain(|name, _| found.contains_key(name) || hidden(name));
         let mut changed = self.files.len() != before;
         for (name, reading) in found {
             let file = self.files.entry(name.clone()).or_default();

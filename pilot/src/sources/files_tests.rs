@@ -134,3 +134,26 @@ fn an_unchanged_scan_changes_nothing() {
     assert!(!scan(&mut files, &[("x.yaml", &pod("a", "v1"))]));
     assert!(scan(&mut files, &[]));
 }
+
+#[test]
+fn a_directory_that_cannot_be_listed_for_a_while_keeps_its_objects() {
+    let mut files = Files::new();
+    scan(
+        &mut files,
+        &[
+            ("a.yaml", &pod("a", "v1")),
+            ("sub/b.yaml", &pod("b", "v1")),
+            ("submarine/c.yaml", &pod("c", "v1")),
+        ],
+    );
+    let unlisted = Reading::Unreadable("too many open files".to_owned());
+    let found = [
+        ("a.yaml".to_owned(), Reading::Text(pod("a", "v2"))),
+        ("sub".to_owned(), unlisted),
+    ];
+    assert!(files.scanned(found.into()));
+    assert_eq!(in_use(&files), ["a=v2", "b=v1"]);
+    assert!(files.problems().iter().any(|p| p.source == "sub"));
+    scan(&mut files, &[("a.yaml", &pod("a", "v2"))]);
+    assert_eq!(in_use(&files), ["a=v2"]);
+}
