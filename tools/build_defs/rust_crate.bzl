@@ -46,7 +46,7 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
       compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
       data: files that tests read when they run.
       own_main: tests that Cargo.toml declares with harness = false.
-      test_attrs: test name -> struct(data, env) that it gets besides.
+      test_attrs: test name -> {"data": [...], "env": {...}} that it gets besides.
       programs: test name -> programs of other projects that it starts (nft, skopeo, ...).
     """
     m = MEMBERS.get(name)
@@ -116,19 +116,19 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
     for t in m["tests"]:
         test, src = t["name"], t["src"]
         missing, env, tags = _needs(t["features"], programs.get(test, []))
-        more = test_attrs.get(test, struct(data = [], env = {}))
+        more = test_attrs.get(test, {"data": [], "env": {}})
         rust_test(
             name = test,
             srcs = native.glob(["tests/**/*.rs"]),
             crate_root = src,
             compile_data = included,
-            data = data + more.data + [":" + b["name"] for b in m["bins"]],
+            data = data + more["data"] + [":" + b["name"] for b in m["bins"]],
             deps = depset(normal["deps"] + dev["deps"] + library).to_list(),
             proc_macro_deps = depset(normal["proc_macro_deps"] + dev["proc_macro_deps"]).to_list(),
             aliases = dict(normal["aliases"], **dev["aliases"]),
             crate_features = t["features"],
             edition = m["edition"],
-            env = dict(env, **more.env),
+            env = dict(env, **more["env"]),
             rustc_env = bins,
             rustc_flags = LINT_FLAGS,
             size = "medium",
