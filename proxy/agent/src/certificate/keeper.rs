@@ -25,10 +25,10 @@ pub async fn keep(issuer: Issuer, grace: f64, state: watch::Sender<State>) {
         while let Ok(left) = renew_at.duration_since(SystemTime::now()) {
             tokio::time::sleep(left.min(CLOCK)).await;
         }
-        let current = state.borrow().usable().cloned();
+        let current = state.borrow().clone().at(SystemTime::now());
         metrics::counter!("istio_agent_num_outgoing_requests", "request_type" => "csr")
             .increment(1);
-        match issuer.issue(current.as_deref()).await {
+        match issuer.issue(current.usable().map(AsRef::as_ref)).await {
             Ok(issued) => {
                 backoff.reset();
                 let not_after = issued.validity.not_after;

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -75,10 +75,10 @@ impl Upstream {
         path: PathAndQuery,
         lender: &Lender,
     ) -> Result<impl Stream<Item = Result<Bytes, Status>> + Send + use<>, Failure> {
-        let current = self.certificate.borrow().usable().cloned();
+        let current = self.certificate.borrow().clone().at(SystemTime::now());
         let access = self
             .pilot
-            .access(current.and_then(|issued| issued.parsed().ok()))
+            .access(current.usable().and_then(|issued| issued.parsed().ok()))
             .map_err(|e| Failure::Unreached(e.to_string()))?;
         let mut request = Request::new(lender.lend());
         access.authorize(request.metadata_mut());

@@ -7,6 +7,7 @@ use agent::certificate::Issued;
 use agent::certificate::issuer::Issuer;
 use agent::certificate::keeper;
 use agent::certificate::state::State;
+use identity::cert::Validity;
 use tokio::sync::watch;
 
 use crate::support::authority::IDENTITY;
@@ -140,5 +141,37 @@ async fn a_certificate_that_has_ended_before_it_came_is_refused() {
     assert!(
         waiting.to_string().contains("compare the clocks"),
         "{waiting}"
+    );
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_not_shown_where_there_is_no_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let plane = Plane::up().await;
+    let first = issued(&mut keep(&plane, directory.path())).await;
+    let expired = Issued {
+        chain: first.chain.clone(),
+        key: first.key.clone(),
+        roots: first.roots.clone(),
+        validity: Validity {
+            not_after: SystemTime::now() - Duration::from_secs(1),
+            ..first.validity
+        },
+        fingerprint: first.fingerprint.clone(),
+    };
+    let authority = plane.mount(directory.path());
+    std::fs::remove_file(&authority.token).unwrap();
+    let issuer = Issuer {
+        authority,
+        id: IDENTITY.parse().unwrap(),
+        lifetime: Duration::from_secs(3600),
+    };
+    // As after the sleep of a machine: nobody has looked at the clock since it was fresh.
+    let (sender, mut state) = watch::channel(State::Fresh(Arc::new(expired)));
+    tokio::spawn(keeper::keep(issuer, 0.5, sender));
+    let state = until(&mut state, |s| matches!(s, State::Expired { .. })).await;
+    assert!(
+        state.to_string().contains("no valid certificate to show"),
+        "{state}"
     );
 }
