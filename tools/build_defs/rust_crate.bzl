@@ -46,7 +46,7 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
       compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
       data: files that tests read when they run.
       own_main: tests that Cargo.toml declares with harness = false.
-      test_attrs: test name -> {"data": [...], "env": {...}} that it gets besides.
+      test_attrs: test name -> {"data": [...], "env": {...}, "size": ...} that it gets besides.
       programs: test name -> programs of other projects that it starts (nft, skopeo, ...).
     """
     m = MEMBERS.get(name)
@@ -131,7 +131,7 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
             env = dict(env, **more["env"]),
             rustc_env = bins,
             rustc_flags = LINT_FLAGS,
-            size = "medium",
+            size = more.get("size", "medium"),
             tags = tags,
             target_compatible_with = missing,
             use_libtest_harness = test not in own_main,

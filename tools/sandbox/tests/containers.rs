@@ -82,7 +82,7 @@ fn a_program_is_pid_1_with_its_own_host_name_user_and_processes() {
     let mut spec = room.shell("app", "echo $$; id -u; id -g; id -G; cat /proc/sys/kernel/hostname; ls /proc | grep -c '^[0-9]'; pwd; echo $A $HOME");
     spec.hostname = "k8s-combat-service-5bfd78856f-8zjjf".into();
     (spec.uid, spec.gid, spec.groups) = (1337, 1338, vec![1339]);
-    spec.cwd = "/work/dir".into();
+    spec.cwd = "/srv/dir".into();
     spec.env = vec![("A".into(), "b c".into())];
     let (exit, lines) = room.run(spec);
     assert_eq!(exit, Exit::Code(0));
@@ -98,7 +98,7 @@ fn a_program_is_pid_1_with_its_own_host_name_user_and_processes() {
     );
     let processes: u32 = lines[5].trim_start_matches("stdout ").parse().unwrap();
     assert!(processes <= 3, "sh, ls and grep, not the host's: {lines:?}");
-    assert_eq!(lines[6..], ["stdout /work/dir", "stdout b c /"]);
+    assert_eq!(lines[6..], ["stdout /srv/dir", "stdout b c /"]);
 }
 
 fn each_container_has_devices_and_the_names_of_its_streams() {
