@@ -122,11 +122,13 @@ fn a_volume_kind_that_is_not_supported_is_named() {
 #[test]
 fn a_directory_of_the_node_that_a_pod_makes_may_be_written_by_its_group() {
     let root = tempfile::tempdir().unwrap();
+    // The one group that every user may give a directory to.
+    let group = Some(nix::unistd::getegid().as_raw());
     let volume =
         json!({"name": "v", "hostPath": {"path": "/var/lib/x", "type": "DirectoryOrCreate"}});
     let content = made(&volume, &View::default()).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-    let path = write(&content, Path::new("/unused"), root.path(), Some(65532)).unwrap();
+    let path = write(&content, Path::new("/unused"), root.path(), group).unwrap();
     assert_eq!(mode(&path), 0o2775);
 
     // One that is there belongs to somebody.
@@ -136,6 +138,6 @@ fn a_directory_of_the_node_that_a_pod_makes_may_be_written_by_its_group() {
     let volume =
         json!({"name": "v", "hostPath": {"path": "/var/lib/y", "type": "DirectoryOrCreate"}});
     let content = made(&volume, &View::default()).unwrap();
-    write(&content, Path::new("/unused"), root.path(), Some(65532)).unwrap();
+    write(&content, Path::new("/unused"), root.path(), group).unwrap();
     assert_eq!(mode(&there), 0o700);
 }
