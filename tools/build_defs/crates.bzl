@@ -215,6 +215,9 @@ def _impl(rctx):
         if member.get_child("tests").exists:
             rctx.watch_tree(member.get_child("tests"))
     manifest = str(root.get_child("Cargo.toml"))
+
+    # rustup looks for it from the working directory upwards: without it, cargo is whatever the user's default is.
+    rctx.symlink(rctx.attr.toolchain_file, "rust-toolchain.toml")
     rctx.report_progress("cargo vendor")
     _run(rctx, ["cargo", "vendor", "--quiet", "--locked", "--versioned-dirs", "--manifest-path", manifest, "vendor"])
     meta = json.decode(_run(rctx, ["cargo", "metadata", "--format-version=1", "--locked", "--offline", "--filter-platform", _TRIPLE, "--manifest-path", manifest]))
@@ -246,6 +249,7 @@ cargo_crates = repository_rule(
     attrs = {
         "cargo_toml": attr.label(mandatory = True),
         "cargo_lock": attr.label(mandatory = True),
+        "toolchain_file": attr.label(default = "//:rust-toolchain.toml"),
     },
     environ = ["PATH", "CARGO_HOME", "RUSTUP_HOME"],
 )
