@@ -3,7 +3,8 @@
 _TRIPLE = "x86_64-unknown-linux-gnu"
 
 # The linker that comes with Rust: several times as fast as the C compiler's own, and the same on every machine.
-_LINKER_FLAGS = ["-Clink-arg=-fuse-ld=lld", "-Clink-arg=-Bexternal/{name}/lib/rustlib/{triple}/bin/gcc-ld"]
+# Its place is absolute, as the C compiler's is: the path inside a sandbox would differ with the configuration.
+_LINKER_FLAGS = ["-Clink-arg=-fuse-ld=lld", "-Clink-arg=-B{sysroot}/lib/rustlib/{triple}/bin/gcc-ld"]
 
 _BUILD = """
 load("@rules_rust//rust:toolchain.bzl", "rust_stdlib_filegroup", "rust_toolchain", "rustfmt_toolchain")
@@ -82,7 +83,7 @@ def _impl(rctx):
     for d in ["bin", "lib"]:
         rctx.symlink(root.get_child(d), d)
     rctx.file("version.txt", version)
-    linker_flags = [f.format(name = rctx.name, triple = _TRIPLE) for f in _LINKER_FLAGS]
+    linker_flags = [f.format(sysroot = root.realpath, triple = _TRIPLE) for f in _LINKER_FLAGS]
     rctx.file("BUILD.bazel", _BUILD.format(t = _TRIPLE, flags = repr(linker_flags + rctx.attr.extra_rustc_flags), xflags = repr(linker_flags)))
 
 rust_local_toolchain = repository_rule(
