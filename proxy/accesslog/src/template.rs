@@ -1,0 +1,5 @@
+//! Format strings.
+
+/// A format string compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Template {}

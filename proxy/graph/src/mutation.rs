@@ -1,0 +1,75 @@
+//! Changes to header fields that configuration asks for.
+
+use headers::Headers;
+
+/// What is done with a value (`HeaderValueOption.HeaderAppendAction`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Append {
+    /// Added beside what is there.
+    AppendIfExistsOrAdd,
+    /// Added where the name is not there yet.
+    AddIfAbsent,
+    /// In place of what is there, else added.
+    OverwriteIfExistsOrAdd,
+    /// In place of what is there, else nothing.
+    OverwriteIfExists,
+}
+
+/// One value to write.
+#[derive(Debug, Clone)]
+pub struct HeaderValue {
+    /// Lower case.
+    pub name: Box<[u8]>,
+    /// The value, or the parts of it that are known at request time.
+    pub value: accesslog::Template,
+    /// How.
+    pub append: Append,
+}
+
+/// Changes to one header list: removals first, then values in order, as Envoy does.
+#[derive(Debug, Clone, Default)]
+pub struct Mutations {
+    /// Names (lower case) whose fields go.
+    pub remove: Vec<Box<[u8]>>,
+    /// Values that come.
+    pub add: Vec<HeaderValue>,
+}
+
+impl Mutations {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.add.is_empty()
+    }
+
+    /// Applies the changes; `render` writes a value's text for this request.
+    pub fn apply(
+        &self,
+        headers: &mut Headers,
+        mut render: impl FnMut(&accesslog::Template, &mut Vec<u8>),
+    ) {
+        for name in &self.remove {
+            headers.remove_name(name);
+        }
+        let mut text = Vec::new();
+        for HeaderValue {
+            name,
+            value,
+            append,
+        } in &self.add
+        {
+            text.clear();
+            render(value, &mut text);
+            let there = headers.find(name).is_some();
+            match (append, there) {
+                (Append::AddIfAbsent, true) | (Append::OverwriteIfExists, false) => {}
+                (Append::AppendIfExistsOrAdd, _) | (Append::AddIfAbsent, false) => {
+                    headers.push(name, &text)
+                }
+                (Append::OverwriteIfExistsOrAdd, _) | (Append::OverwriteIfExists, true) => {
+                    headers.replace(name, &text)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! TLS as listeners accept it and clusters open it.
+
+use std::sync::Arc;
+
+/// How a filter chain accepts TLS (`DownstreamTlsContext`).
+#[derive(Debug, Clone)]
+pub struct DownstreamTls {
+    /// Made once for each identity and set of trusted roots; verifies that a client's chain leads to them.
+    pub config: Arc<rustls::ServerConfig>,
+    /// A client must show a certificate.
+    pub require_client_certificate: bool,
+    /// What the client's certificate must name, besides leading to the roots; none: any.
+    pub peers: PeerNames,
+}
+
+/// How a cluster opens TLS (`UpstreamTlsContext`).
+#[derive(Debug, Clone)]
+pub struct UpstreamTls {
+    /// Made once for each identity and set of trusted roots; verifies that a server's chain leads to them, not its
+    /// names: those are compared with `peers` after the handshake and before the first byte of a request.
+    pub config: Arc<rustls::ClientConfig>,
+    /// The name asked for in the handshake; none: no SNI is sent.
+    pub sni: Option<Arc<str>>,
+    /// Protocols offered, before what a filter overrides for a request.
+    pub alpn: Arc<[Vec<u8>]>,
+    /// What the server's certificate must name.
+    pub peers: PeerNames,
+}
+
+/// Names that a peer's certificate may have (`match_typed_subject_alt_names`): one of them is enough, none asks nothing.
+#[derive(Debug, Clone, Default)]
+pub struct PeerNames {
+    /// Patterns over URI and DNS names.
+    pub names: Arc<[SanMatch]>,
+}
+
+/// A pattern over one kind of subject alternative name.
+#[derive(Debug, Clone)]
+pub struct SanMatch {
+    /// Which kind.
+    pub kind: SanKind,
+    /// The pattern.
+    pub pattern: crate::text::TextMatcher,
+}
+
+/// Kinds of subject alternative names that Istio uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SanKind {
+    /// `uniformResourceIdentifier`
+    Uri,
+    /// `dNSName`
+    Dns,
+}
+
+/// TLS of a chain or cluster whose secrets have not come yet, or have.
+#[derive(Debug, Clone)]
+pub enum Secured<T> {
+    /// Secrets are there.
+    Ready(Arc<T>),
+    /// Connections are refused until they come (Envoy: a listener or cluster that warms).
+    Waiting,
+}
