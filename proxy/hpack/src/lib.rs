@@ -1,1 +1,1 @@
-//! Being written.
+//! Header compression for HTTP/2 (RFC 7541).
