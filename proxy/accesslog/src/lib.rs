@@ -1,9 +1,17 @@
 //! Access-log formats compiled once and rendered per request.
 
 mod entry;
+mod error;
+mod filter;
+mod flags;
+mod json;
 mod template;
 
-pub use entry::{Entry, Flags, Protocol};
+pub use entry::{Downstream, Entry, Protocol, Tls, Upstream};
+pub use error::FormatError;
+pub use filter::{Comparison, Filter};
+pub use flags::Flags;
+pub use json::{JsonTemplate, Value};
 pub use template::Template;
 
 use std::sync::Arc;
@@ -13,8 +21,30 @@ use std::sync::Arc;
 pub struct AccessLog {
     /// Where lines go: a file, `/dev/stdout` or `/dev/stderr`.
     pub path: Arc<str>,
-    /// Only entries with one of these flags; none: all.
-    pub flags: Flags,
-    /// What is written.
-    pub format: Template,
+    /// Which entries are written.
+    pub filter: Filter,
+    /// What is written of them.
+    pub format: Format,
+}
+
+/// What a line looks like (`SubstitutionFormatString`).
+#[derive(Debug, Clone)]
+pub enum Format {
+    /// `text_format`: the text carries its own end of line.
+    Text(Template),
+    /// `json_format`: an object and an end of line.
+    Json(JsonTemplate),
+}
+
+impl AccessLog {
+    /// Appends the entry's line, if the filter lets it pass.
+    pub fn write(&self, entry: &Entry<'_>, out: &mut Vec<u8>) {
+        if !self.filter.passes(entry) {
+            return;
+        }
+        match &self.format {
+            Format::Text(template) => template.render(entry, out),
+            Format::Json(template) => template.render(entry, out),
+        }
+    }
 }
