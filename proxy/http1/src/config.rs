@@ -22,6 +22,9 @@ pub struct Config {
     /// Whether requests of HTTP/1.0 are taken (`accept_http_10`) and not refused with
     /// [`Error::Http10`](crate::Error::Http10). Responses of HTTP/1.0 are always taken.
     pub accept_http_10: bool,
+    /// Whether methods are taken beyond those that Envoy's parser knows (`allow_custom_methods`); else
+    /// [`Error::Method`](crate::Error::Method).
+    pub allow_custom_methods: bool,
     /// Bytes of one chunk's size line, extensions included (RFC 9112, 7.1.1: a recipient bounds them). None of them
     /// is kept.
     pub max_chunk_line: usize,
@@ -33,6 +36,7 @@ impl Default for Config {
             max_head_bytes: 60 * 1024,
             max_fields: 100,
             accept_http_10: false,
+            allow_custom_methods: false,
             max_chunk_line: 1024,
         }
     }

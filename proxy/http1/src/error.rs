@@ -14,7 +14,7 @@ pub enum Error {
     TooManyFields,
     /// A request of HTTP/1.0, which this server does not take.
     Http10,
-    /// Not a version of HTTP/1 (RFC 9112, 2.3).
+    /// A version other than 1.0 and 1.1, or none as in HTTP/0.9 (RFC 9112, 2.3).
     Version,
     /// The request line does not have the form (RFC 9112, 3).
     RequestLine,
@@ -22,6 +22,10 @@ pub enum Error {
     Method,
     /// The request target has none of the four forms, or not the one that the method asks for (RFC 9112, 3.2).
     Target,
+    /// The request target has a fragment, which none of the forms has.
+    Fragment,
+    /// The request target is of another scheme than http and https.
+    Scheme,
     /// A request without `host` (RFC 9112, 3.2).
     HostMissing,
     /// More than one `host` (RFC 9112, 3.2).
@@ -34,14 +38,18 @@ pub enum Error {
     FieldValue,
     /// A field folded over lines (RFC 9112, 5.2).
     ObsoleteFold,
-    /// A line end that is not allowed where it stands (RFC 9112, 2.2).
-    LineEnd,
     /// A `content-length` that is no number, too large, or differs from another one (RFC 9112, 6.3).
     ContentLength,
     /// Both `content-length` and `transfer-encoding` (RFC 9112, 6.1).
     LengthAndTransferEncoding,
-    /// A `transfer-encoding` that is anything but `chunked` once, or that stands where none may (RFC 9112, 6.1).
+    /// A `transfer-encoding` that is anything but `chunked`, once (RFC 9112, 6.1).
     TransferEncoding,
+    /// A `transfer-encoding` where none may be: in HTTP/1.0, a 1xx or a 204 (RFC 9112, 6.1).
+    TransferEncodingNotAllowed,
+    /// A `content-length` where none may be: in a 1xx or a 204 (RFC 9110, 8.6).
+    ContentLengthNotAllowed,
+    /// Content in a CONNECT (RFC 9110, 9.3.6).
+    BodyNotAllowed,
     /// `connection` nominates what may not be nominated, or too much (RFC 9110, 7.6.1).
     ConnectionField,
     /// Chunked content is broken (RFC 9112, 7.1).
@@ -50,7 +58,7 @@ pub enum Error {
     StatusLine,
     /// Something came on a client's connection when no response was due (RFC 9112, 9.2).
     Unsolicited,
-    /// A 101 to a request that asked for no upgrade (RFC 9110, 15.2.2).
+    /// A 101 to a request that asked for no upgrade, or is not over (RFC 9110, 7.8).
     UnexpectedUpgrade,
     /// The peer closed before the message was over (RFC 9112, 8).
     Truncated,
@@ -64,7 +72,7 @@ impl Error {
     pub const fn status(self) -> u16 {
         match self {
             Error::HeadTooLarge | Error::TooManyFields => 431,
-            Error::Http10 => 426,
+            Error::Http10 | Error::Version => 426,
             Error::TransferEncoding => 501,
             Error::Unsolicited
             | Error::UnexpectedUpgrade
@@ -80,12 +88,18 @@ impl Error {
         match self {
             Error::HeadTooLarge => "http1.headers_too_large",
             Error::TooManyFields => "http1.too_many_headers",
-            Error::Http10 => "low_version",
+            Error::Http10 | Error::Version => "low_version",
             Error::Target => "http1.invalid_url",
+            Error::Fragment => "path_normalization_failed",
+            Error::Scheme => "http1.invalid_scheme",
+            Error::Authority => "http.invalid_authority",
             Error::HostMissing => "missing_host_header",
             Error::FieldValue => "http1.invalid_characters",
             Error::LengthAndTransferEncoding => "http1.content_length_and_chunked_not_allowed",
             Error::TransferEncoding => "http1.invalid_transfer_encoding",
+            Error::TransferEncodingNotAllowed => "http1.transfer_encoding_not_allowed",
+            Error::ContentLengthNotAllowed => "http1.content_length_not_allowed",
+            Error::BodyNotAllowed => "http1.body_disallowed",
             Error::ConnectionField => "http1.connection_header_rejected",
             _ => "http1.codec_error",
         }
@@ -98,20 +112,24 @@ impl fmt::Display for Error {
             Error::HeadTooLarge => "the head is larger than the bound",
             Error::TooManyFields => "the head has more fields than the bound",
             Error::Http10 => "HTTP/1.0 is not taken",
-            Error::Version => "not a version of HTTP/1",
+            Error::Version => "version other than 1.0 and 1.1",
             Error::RequestLine => "malformed request line",
             Error::Method => "the method is no token",
             Error::Target => "malformed request target",
+            Error::Fragment => "fragment in the request target",
+            Error::Scheme => "scheme other than http and https",
             Error::HostMissing => "no host field",
             Error::HostRepeated => "several host fields",
             Error::Authority => "malformed host or authority",
             Error::FieldName => "malformed field name",
             Error::FieldValue => "control character in a field value",
             Error::ObsoleteFold => "field folded over lines",
-            Error::LineEnd => "line end that is not allowed",
             Error::ContentLength => "malformed or differing content-length",
             Error::LengthAndTransferEncoding => "both content-length and transfer-encoding",
             Error::TransferEncoding => "transfer-encoding other than chunked",
+            Error::TransferEncodingNotAllowed => "transfer-encoding where none may be",
+            Error::ContentLengthNotAllowed => "content-length where none may be",
+            Error::BodyNotAllowed => "content in a CONNECT",
             Error::ConnectionField => "connection nominates what may not be nominated",
             Error::Chunk => "malformed chunk",
             Error::StatusLine => "malformed status line",

@@ -40,7 +40,7 @@ pub enum Event<'i> {
     /// The head of an interim response: `:status` from 100 to 199 without 101, and fields. Others follow.
     Informational,
     /// The head of the final response, or 101: `:status` and the fields, without those that speak of this connection
-    /// only (`upgrade` stays in a 101 and a 426).
+    /// only (`upgrade` stays in a 101).
     Response {
         /// As the status line says.
         version: Version,
