@@ -35,10 +35,10 @@ pub fn normalize(path: &[u8], rules: Rules) -> Normalized {
     if escaped && rules.escaped_slashes == EscapedSlashes::Reject {
         return Normalized::Reject;
     }
-    if !escaped
-        && !(rules.normalize && needs_canonical(before))
-        && !(rules.merge_slashes && has_double_slash(before))
-    {
+    let changes = escaped
+        || (rules.normalize && needs_canonical(before))
+        || (rules.merge_slashes && has_double_slash(before));
+    if !changes {
         return Normalized::Same;
     }
     let mut new = before.to_vec();

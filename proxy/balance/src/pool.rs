@@ -1,0 +1,112 @@
+//! Hosts of one priority and kind of health, and the choice among them.
+
+use graph::cluster::Balancing;
+
+use crate::draws::Draws;
+use crate::schedule::Schedule;
+
+/// Hosts among which one is chosen.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    hosts: Vec<u32>,
+    /// Ends of the hosts' shares in the sum of weights; empty where all weigh the same.
+    shares: Vec<u64>,
+    /// Turns by weight; none where all weigh the same or the choice is at random.
+    schedule: Option<Schedule>,
+    /// Next turn where all weigh the same.
+    turn: u64,
+}
+
+impl Pool {
+    /// A pool of these hosts; `turn` goes on from the pool that it replaces.
+    pub(crate) fn new(
+        hosts: Vec<u32>,
+        weight: impl Fn(u32) -> u32,
+        balancing: Balancing,
+        turn: u64,
+    ) -> Self {
+        let first = hosts.first().map_or(1, |h| weight(*h));
+        let equal = hosts.iter().all(|h| weight(*h) == first);
+        let mut pool = Pool {
+            turn,
+            ..Pool::default()
+        };
+        if !equal && balancing == Balancing::Random {
+            let mut end = 0u64;
+            pool.shares = hosts
+                .iter()
+                .map(|h| {
+                    end += u64::from(weight(*h));
+                    end
+                })
+                .collect();
+        } else if !equal {
+            let skip = turn.checked_rem(hosts.len() as u64).unwrap_or(0);
+            pool.schedule = Some(Schedule::new(&hosts, |h| f64::from(weight(h)), skip));
+        }
+        pool.hosts = hosts;
+        pool
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    pub(crate) fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// The next host.
+    pub(crate) fn pick(
+        &mut self,
+        balancing: Balancing,
+        draws: &mut Draws,
+        weight: impl Fn(u32) -> u32,
+        load: impl Fn(usize) -> u32,
+    ) -> Option<u32> {
+        match balancing {
+            Balancing::Random => self.at_random(draws),
+            Balancing::RoundRobin => match &mut self.schedule {
+                Some(schedule) => schedule.next(|h| f64::from(weight(h))),
+                None => {
+                    let at = self.turn.checked_rem(self.hosts.len() as u64)?;
+                    self.turn = self.turn.wrapping_add(1);
+                    self.hosts.get(at as usize).copied()
+                }
+            },
+            Balancing::LeastRequest { choices } => match &mut self.schedule {
+                Some(schedule) => {
+                    schedule.next(|h| f64::from(weight(h)) / (f64::from(load(h as usize)) + 1.0))
+                }
+                None => self.least_loaded(choices, draws, load),
+            },
+        }
+    }
+
+    fn at_random(&self, draws: &mut Draws) -> Option<u32> {
+        let Some(sum) = self.shares.last() else {
+            let at = draws.below(self.hosts.len())?;
+            return self.hosts.get(at).copied();
+        };
+        let drawn = draws.below(*sum as usize)? as u64;
+        let at = self.shares.partition_point(|end| *end <= drawn);
+        self.hosts.get(at).copied()
+    }
+
+    /// Draws may be of one host twice; of equals the first drawn stays.
+    fn least_loaded(
+        &self,
+        choices: u32,
+        draws: &mut Draws,
+        load: impl Fn(usize) -> u32,
+    ) -> Option<u32> {
+        let mut best = *self.hosts.get(draws.below(self.hosts.len())?)?;
+        for _ in 1..choices.max(1) {
+            let other = *self.hosts.get(draws.below(self.hosts.len())?)?;
+            if load(other as usize) < load(best as usize) {
+                best = other;
+            }
+        }
+        Some(best)
+    }
+}
