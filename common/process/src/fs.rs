@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file could not be written. The file that was there before, if any, is untouched.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +50,8 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteErro
         path: path.to_path_buf(),
         source,
     };
-    let temporary = temporary_beside(path).map_err(failed)?;
-    let written = write_and_rename(&temporary, path, bytes, mode);
+    let (temporary, file) = create_beside(path, mode).map_err(failed)?;
+    let written = write_and_rename(file, &temporary, path, bytes);
     if written.is_err() {
         // Nothing half-written may stay behind, and the first error is the one to report.
         let _ = std::fs::remove_file(&temporary);
@@ -58,12 +59,7 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteErro
     written.map_err(failed)
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(temporary)?;
+fn write_and_rename(mut file: File, temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(temporary, path)?;
@@ -73,11 +69,35 @@ fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8], mode: u32) -> i
     Ok(())
 }
 
-/// A name in the same directory (a rename across file systems would not be atomic), unique per
-/// process and call.
+/// The most names that are tried for a temporary file.
+const ATTEMPTS: usize = 1000;
+
+/// A new file in the same directory: a rename across file systems would not be atomic. In a
+/// container every process has number 1, so that a name may be taken by what an earlier one left
+/// behind when it was killed; that one is passed over, as it may also be another container's.
+fn create_beside(path: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
+    let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    for _ in 0..ATTEMPTS {
+        let temporary = temporary_beside(path)?;
+        let created = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&temporary);
+        match created {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(taken)
+}
+
+/// Makes the names of temporary files different within the process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// A hidden name beside `path`, another one at each call.
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
@@ -115,6 +135,19 @@ mod tests {
         write_atomic(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_of_the_same_number_left_behind_is_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("root.pem");
+        let next = NEXT.load(Ordering::Relaxed);
+        for number in next..next + 100 {
+            let left = format!(".root.pem.{}.{number}", std::process::id());
+            std::fs::write(directory.path().join(left), b"half").unwrap();
+        }
+        write_atomic(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
     }
 
     #[test]
