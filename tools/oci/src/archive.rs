@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
 
@@ -11,6 +11,9 @@ use crate::digest::Digest;
 
 /// Documents of an image (index, manifest, configuration) are small; a larger one is refused.
 const DOCUMENT_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// What stands after `.wh.` in the name of the whiteout that hides all of its folder.
+const OPAQUE: &str = ".wh..opq";
 
 /// An image archive on disk: its documents read, its layers still in the file.
 #[derive(Debug, Clone)]
@@ -206,9 +209,12 @@ impl Image {
 /// Applies a layer to `root`: its entries over what is there, its whiteouts (image-spec, layer.md)
 /// removing. Entries that point outside `root` are not unpacked.
 fn apply(layer: &[u8], root: &Path) -> io::Result<()> {
+    let root = &root.canonicalize()?;
     let mut archive = tar::Archive::new(layer);
     archive.set_preserve_permissions(true);
     archive.set_overwrite(true);
+    // A program of the image that is not root finds its own files its own; only root can give files away.
+    archive.set_preserve_ownerships(nix::unistd::geteuid().is_root());
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
@@ -227,23 +233,29 @@ fn apply(layer: &[u8], root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what a whiteout at `path` hides: one name, or with `.wh..opq` all of its folder.
+/// Removes what a whiteout at `path` hides: one name, or with `.wh..wh..opq` all of its folder. `root` is
+/// canonical; a folder that a symbolic link of the image leads out of it is left alone.
 fn remove(root: &Path, path: &Path, name: &str) -> io::Result<()> {
-    let inside = |p: &Path| {
-        p.components()
-            .all(|c| matches!(c, std::path::Component::Normal(_)))
+    let hidden_name = Path::new(name);
+    let is_one_name = matches!(
+        hidden_name.components().collect::<Vec<_>>().as_slice(),
+        [Component::Normal(only)] if *only == hidden_name.as_os_str()
+    );
+    let folder = root.join(path.parent().unwrap_or(Path::new("")));
+    let folder = match folder.canonicalize() {
+        Ok(folder) if folder.starts_with(root) => folder,
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
     };
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if !inside(folder) || name.contains('/') || name == ".." || name.is_empty() {
-        return Ok(());
-    }
-    let folder = root.join(folder);
-    let hidden: Vec<PathBuf> = if name == ".wh..opq" || name == ".opq" {
+    let hidden: Vec<PathBuf> = if name == OPAQUE {
         std::fs::read_dir(&folder)?
             .map(|e| e.map(|e| e.path()))
             .collect::<Result<_, _>>()?
-    } else {
+    } else if is_one_name {
         vec![folder.join(name)]
+    } else {
+        return Ok(());
     };
     for target in hidden {
         match std::fs::symlink_metadata(&target) {
@@ -305,3 +317,6 @@ fn entry_name(path: &Path) -> String {
         .to_string_lossy()
         .into_owned()
 }
+
+#[cfg(test)]
+mod tests;
