@@ -5,5 +5,7 @@ pub mod crypto;
 pub mod fs;
 pub mod http;
 pub mod logging;
+pub mod places;
+pub mod prompt;
 pub mod shutdown;
 pub mod telemetry;

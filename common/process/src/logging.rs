@@ -1,5 +1,8 @@
 //! Log output, with Istio's flags (`--log_output_level`, `--log_as_json`).
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
@@ -53,6 +56,42 @@ impl LogArgs {
     }
 }
 
+/// Says things that strangers can make happen, once a second at most: a peer must not be able to
+/// fill a disk with its refusals.
+#[derive(Debug, Default)]
+pub struct Sparingly {
+    state: Mutex<(Option<Instant>, u64)>,
+}
+
+impl Sparingly {
+    /// Nothing was said yet.
+    pub const fn new() -> Self {
+        Self {
+            state: Mutex::new((None, 0)),
+        }
+    }
+
+    /// Whether to say it now: how often it was left unsaid since the last time, or none to leave it
+    /// unsaid this time.
+    pub fn due(&self) -> Option<u64> {
+        self.due_at(Instant::now())
+    }
+
+    fn due_at(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.0.is_some_and(|last| now.duration_since(last) < PAUSE) {
+            state.1 += 1;
+            return None;
+        }
+        let unsaid = std::mem::take(&mut state.1);
+        state.0 = Some(now);
+        Some(unsaid)
+    }
+}
+
+/// The least time between two lines of one [`Sparingly`].
+const PAUSE: Duration = Duration::from_secs(1);
+
 fn filter(levels: &str) -> Result<EnvFilter, LogError> {
     let mut filter = EnvFilter::new("info");
     for part in levels.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -93,6 +132,14 @@ mod tests {
         let two = filter("default:info,xds:debug").unwrap().to_string();
         assert!(two.contains("xds=debug") && two.contains("info"), "{two}");
         assert_eq!(filter("none").unwrap().to_string(), "off");
+    }
+
+    #[test]
+    fn what_happens_often_is_said_once_a_second_with_how_often_it_was_left_unsaid() {
+        let (saying, start) = (Sparingly::new(), Instant::now());
+        let at = |ms| saying.due_at(start + Duration::from_millis(ms));
+        let said: Vec<_> = [0, 1, 999, 1000, 1001, 5000].map(at).into();
+        assert_eq!(said, [Some(0), None, None, Some(2), None, Some(1)]);
     }
 
     #[test]
