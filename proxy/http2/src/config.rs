@@ -55,6 +55,8 @@ pub struct Config {
     pub max_window_updates_per_data: u32,
     /// SETTINGS frames allowed, besides 1 for each stream ever opened (ENHANCE_YOUR_CALM).
     pub max_settings: u32,
+    /// Informational responses allowed on one stream (ENHANCE_YOUR_CALM, of the stream): they pass without flow control.
+    pub max_informational: u32,
     /// How many streams the peer may reset, or make us reset by errors of its own, before they were answered: rapid
     /// reset, CVE-2023-44487 and CVE-2025-8671 (ENHANCE_YOUR_CALM). Each final response sent gives one back, and
     /// [`crate::Connection::refill_reset_budget`] as many as the caller's clock allows. Keep it above the peer's
@@ -83,8 +85,26 @@ impl Default for Config {
             max_priority_per_stream: 100,
             max_window_updates_per_data: 10,
             max_settings: 100,
+            max_informational: 32,
             reset_budget: 2000,
             remembered_resets: 256,
         }
+    }
+}
+
+impl Config {
+    /// The most bytes of heap memory that a peer can make a connection keep between two calls, the caller's own output
+    /// aside: a partial frame, a partial header block, the peer's dynamic table, a row for each stream (of a server: as
+    /// many as it allows; of a client: as many as the caller opens) and frames that answer the peer's.
+    #[must_use]
+    pub fn memory_bound(&self, streams: usize) -> usize {
+        // A growing buffer doubles; a row has 64 bytes, with its places in the index, the free list and the queue 128.
+        2 * (self.max_frame_size as usize
+            + self.max_header_block as usize
+            + 3 * (self.header_table_size as usize).max(hpack::DEFAULT_TABLE_SIZE)
+            + 128 * (streams + 16)
+            + 4 * (self.remembered_resets as usize + 1)
+            + 17 * (self.max_queued_control as usize + 16)
+            + 2048)
     }
 }

@@ -1,151 +1,159 @@
-//! One side of one connection.
+//! One side of one connection: its state, and what can be asked of it.
 
-use headers::Headers;
+use std::collections::VecDeque;
 
-use crate::{Config, ConnectionError, ErrorCode, Event, OpenError, Role, StreamId};
+use hpack::{Decoder, Encoder};
+
+use crate::closed::Resets;
+use crate::flood::Flood;
+use crate::leaving::Leaving;
+use crate::output::Output;
+use crate::receive::{Block, Reading};
+use crate::settings::{self, PeerSettings};
+use crate::stream::Stream;
+use crate::streams::Streams;
+use crate::wire::{self, DEFAULT_FRAME, DEFAULT_WINDOW, MAX_31};
+use crate::{Config, ConnectionError, Role, StreamId};
 
 /// One side of one connection.
 #[derive(Debug)]
 pub struct Connection {
-    role: Role,
-    config: Config,
-    output: Vec<u8>,
+    pub(crate) role: Role,
+    pub(crate) config: Config,
+    pub(crate) peer: PeerSettings,
+    /// How many of our SETTINGS frames the peer has not acknowledged.
+    pub(crate) unacknowledged: u32,
+    /// The initial window of streams as the peer knows it: ours once it acknowledged our SETTINGS.
+    pub(crate) recv_initial: u32,
+
+    pub(crate) streams: Streams,
+    /// The highest number of a stream that the peer opened.
+    pub(crate) last_peer: u32,
+    /// The number of the next stream that we open.
+    pub(crate) next_number: u32,
+    pub(crate) resets: Resets,
+
+    pub(crate) decoder: Decoder,
+    pub(crate) encoder: Encoder,
+    pub(crate) reading: Reading,
+    /// A frame of which only the start has come.
+    pub(crate) partial: Vec<u8>,
+    pub(crate) block: Block,
+
+    pub(crate) send_window: i32,
+    pub(crate) recv_window: u32,
+    /// Credit of the connection released and not yet announced.
+    pub(crate) owed: u32,
+    /// Streams that may have become writable, in the order in which they were blocked.
+    pub(crate) blocked: VecDeque<StreamId>,
+
+    pub(crate) output: Output,
+    pub(crate) flood: Flood,
+    pub(crate) leaving: Leaving,
+    /// The last stream of the peer's GOAWAY.
+    pub(crate) peer_left_at: Option<u32>,
+    /// The row from which streams beyond that are still to be reported.
+    pub(crate) refusing_from: Option<u32>,
+    /// PINGs of ours that have not come back.
+    pub(crate) pings: u32,
+    pub(crate) error: Option<ConnectionError>,
 }
 
 impl Connection {
-    /// A new connection. Its preface and SETTINGS are in the output.
+    /// A new connection. Its preface and SETTINGS are in the output. Values of `config` outside the ranges stated there
+    /// are brought into them.
     #[must_use]
     pub fn new(role: Role, config: Config) -> Self {
+        let config = Config {
+            initial_window: config.initial_window.min(MAX_31),
+            connection_window: config.connection_window.clamp(DEFAULT_WINDOW, MAX_31),
+            max_frame_size: config.max_frame_size.clamp(DEFAULT_FRAME, (1 << 24) - 1),
+            ..config
+        };
+        let mut output = Output::default();
+        if role == Role::Client {
+            output.buffer().extend_from_slice(wire::PREFACE);
+        }
+        settings::write(role, &config, output.buffer());
+        let more = config.connection_window - DEFAULT_WINDOW;
+        if more > 0 {
+            wire::window_update(0, more, output.buffer());
+        }
         Connection {
             role,
             config,
-            output: Vec::new(),
+            peer: PeerSettings::default(),
+            unacknowledged: 1,
+            recv_initial: DEFAULT_WINDOW,
+            streams: Streams::default(),
+            last_peer: 0,
+            next_number: 1,
+            resets: Resets::default(),
+            decoder: Decoder::default(),
+            encoder: Encoder::new(),
+            reading: Reading::first(role),
+            partial: Vec::new(),
+            block: Block::default(),
+            send_window: DEFAULT_WINDOW.cast_signed(),
+            recv_window: config.connection_window,
+            owed: 0,
+            blocked: VecDeque::new(),
+            output,
+            flood: Flood::new(&config),
+            leaving: Leaving::No,
+            peer_left_at: None,
+            refusing_from: None,
+            pings: 0,
+            error: None,
         }
-    }
-
-    /// The next event of what is in `input`, whose front it consumes; None once `input` is empty. An incomplete frame
-    /// is kept inside. `headers` is cleared and filled when the event is [`Event::Headers`]. Call it also with empty
-    /// input after anything else was called.
-    ///
-    /// # Errors
-    /// The peer broke the connection; the GOAWAY is in the output. Every further call gives the same error.
-    pub fn next<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-        headers: &mut Headers,
-    ) -> Result<Option<Event<'i>>, ConnectionError> {
-        let _ = (headers, self.role, self.config);
-        *input = &[];
-        Ok(None)
-    }
-
-    /// Opens a stream with a request. Connection-specific fields of `headers` are left out.
-    ///
-    /// # Errors
-    /// Why not; nothing was sent then.
-    pub fn open(
-        &mut self,
-        headers: &Headers,
-        end_stream: bool,
-        token: u32,
-    ) -> Result<StreamId, OpenError> {
-        let _ = (headers, end_stream, token);
-        Err(OpenError::GoingAway)
-    }
-
-    /// Whether [`Connection::open`] would open a stream now.
-    #[must_use]
-    pub fn can_open(&self) -> bool {
-        false
     }
 
     /// Sets the caller's number for a stream, which every event of it carries from then on.
     pub fn set_token(&mut self, stream: StreamId, token: u32) {
-        let _ = (stream, token);
+        if let Some(row) = self.streams.get_mut(stream) {
+            row.token = token;
+        }
     }
 
-    /// Sends a response, an informational response (`:status` 1xx) or, after the final response (of a client: after the
-    /// request), trailers, which always end the stream. Connection-specific fields are left out.
-    pub fn send_headers(&mut self, stream: StreamId, headers: &Headers, end_stream: bool) {
-        let _ = (stream, headers, end_stream);
-    }
-
-    /// Sends content and says how much of it was accepted: what both windows allow. `end_stream` counts only if all was
-    /// accepted; with no bytes it always is. What was cut short gets an [`Event::Writable`].
-    pub fn send_data(&mut self, stream: StreamId, bytes: &[u8], end_stream: bool) -> usize {
-        let _ = (stream, bytes, end_stream);
-        0
-    }
-
-    /// How many bytes `send_data` would accept now.
-    #[must_use]
-    pub fn send_window(&self, stream: StreamId) -> usize {
-        let _ = stream;
-        0
-    }
-
-    /// Resets a stream, which is gone then: no event follows.
-    pub fn reset(&mut self, stream: StreamId, code: ErrorCode) {
-        let _ = (stream, code);
-    }
-
-    /// Gives the peer credit for `n` bytes of [`Event::Data`] that left the proxy, also of a stream that is gone.
-    pub fn release(&mut self, stream: StreamId, n: usize) {
-        let _ = (stream, n);
-    }
-
-    /// Gives back `n` of [`Config::reset_budget`]: for a caller that has a clock.
-    pub fn refill_reset_budget(&mut self, n: u32) {
-        let _ = n;
-    }
-
-    /// Sends a PING: [`Event::PingAck`] follows.
-    pub fn ping(&mut self, opaque: [u8; 8]) {
-        let _ = opaque;
-    }
-
-    /// Sends GOAWAY at once. With NO_ERROR the streams that are open go on; with any other code the connection is
-    /// closed once the output is written.
-    pub fn go_away(&mut self, code: ErrorCode) {
-        let _ = code;
-    }
-
-    /// Leaves gracefully (RFC 9113, 6.8): GOAWAY with 2^31-1 and a PING, and once that is acknowledged GOAWAY with the
-    /// last stream taken.
-    pub fn drain(&mut self) {}
-
-    /// Whether it was drained: no stream is open and none can come.
-    #[must_use]
-    pub fn is_drained(&self) -> bool {
-        false
-    }
-
-    /// Whether the connection is over: write the output, then close it.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        false
+    /// The streams that are open and their tokens: what ends with the transport.
+    pub fn streams(&self) -> impl Iterator<Item = (StreamId, u32)> {
+        self.streams.iter().map(|(id, row)| (id, row.token))
     }
 
     /// How many streams are open.
     #[must_use]
     pub fn active_streams(&self) -> usize {
-        0
+        self.streams.len()
     }
 
-    /// The streams that are open and their tokens: what ends with the transport.
-    pub fn streams(&self) -> impl Iterator<Item = (StreamId, u32)> {
-        std::iter::empty()
+    /// Whether the peer's SETTINGS have arrived, without which the next four say what is assumed.
+    #[must_use]
+    pub fn has_peer_settings(&self) -> bool {
+        self.peer.received
+    }
+
+    /// SETTINGS_MAX_HEADER_LIST_SIZE of the peer: advice not to send larger sections.
+    #[must_use]
+    pub fn peer_max_header_list_size(&self) -> u32 {
+        self.peer.max_header_list_size
+    }
+
+    /// SETTINGS_MAX_CONCURRENT_STREAMS of the peer.
+    #[must_use]
+    pub fn peer_max_concurrent_streams(&self) -> u32 {
+        self.peer.max_concurrent_streams
+    }
+
+    /// SETTINGS_ENABLE_CONNECT_PROTOCOL of the peer (RFC 8441): whether requests may carry `:protocol`.
+    #[must_use]
+    pub fn peer_allows_connect_protocol(&self) -> bool {
+        self.peer.connect_protocol
     }
 
     /// What is to be written to the peer.
     #[must_use]
     pub fn output(&self) -> &[u8] {
-        &self.output
-    }
-
-    /// `n` bytes of the output were written.
-    pub fn advance(&mut self, n: usize) {
-        self.output.drain(..n.min(self.output.len()));
+        self.output.waiting()
     }
 
     /// How many bytes are to be written.
@@ -154,8 +162,37 @@ impl Connection {
         self.output.len()
     }
 
-    /// Gives back memory that an idle connection does not need.
+    /// `n` bytes of the output were written.
+    pub fn advance(&mut self, n: usize) {
+        self.output.advance(n);
+    }
+
+    /// Bytes of heap memory in use, the output included.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.streams.memory()
+            + self.resets.memory()
+            + self.decoder.memory()
+            + self.partial.capacity()
+            + self.block.memory()
+            + self.blocked.capacity() * size_of::<StreamId>()
+            + self.output.memory()
+    }
+
+    /// Gives back memory that a connection without streams and output does not need: for one that has fallen idle.
     pub fn shrink(&mut self) {
-        self.output.shrink_to_fit();
+        self.streams.shrink();
+        self.output.shrink();
+        self.partial.shrink_to_fit();
+        if self.streams.len() == 0 {
+            self.blocked = VecDeque::new();
+        }
+    }
+
+    /// Ends both halves as far as they are closed: frees the row of a stream that is over.
+    pub(crate) fn close_if_over(&mut self, id: StreamId) {
+        if self.streams.get(id).is_some_and(Stream::is_closed) {
+            self.streams.remove(id);
+        }
     }
 }

@@ -76,6 +76,10 @@ pub struct ConnectionError {
     pub reason: &'static str,
 }
 
+pub(crate) const fn broken(code: ErrorCode, reason: &'static str) -> ConnectionError {
+    ConnectionError { code, reason }
+}
+
 impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.reason)

@@ -23,10 +23,32 @@
 //! What a peer can make a connection hold has the constant bound [`Config::memory_bound`]; the output buffer holds what
 //! the caller sent besides.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod closed;
 mod config;
 mod connection;
+mod credit;
 mod error;
 mod event;
+mod fields;
+mod flood;
+mod leaving;
+mod output;
+mod receive;
+mod send;
+mod settings;
+mod stream;
+mod streams;
+mod wire;
 
 pub use config::{Config, Role};
 pub use connection::Connection;
