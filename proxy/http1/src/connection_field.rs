@@ -31,7 +31,7 @@ pub(crate) fn remove_nominated(
         else {
             continue;
         };
-        if !name.eq_ignore_ascii_case(b"connection") {
+        if !trim(name).eq_ignore_ascii_case(b"connection") {
             continue;
         }
         for option in members(trim(value.get(1..).unwrap_or_default())) {
@@ -53,7 +53,7 @@ pub(crate) fn remove_nominated(
                         return Err(Error::ConnectionField);
                     }
                 }
-                // Sanitized when read.
+                // Sanitized already.
                 Some(Known::Te | Known::Upgrade) => {}
                 _ => {
                     headers.remove_name(name_buffer);

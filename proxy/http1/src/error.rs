@@ -42,8 +42,10 @@ pub enum Error {
     ContentLength,
     /// Both `content-length` and `transfer-encoding` (RFC 9112, 6.1).
     LengthAndTransferEncoding,
-    /// A `transfer-encoding` that is anything but `chunked`, once (RFC 9112, 6.1).
+    /// A `transfer-encoding` with more than one `chunked` at its end (RFC 9112, 6.1).
     TransferEncoding,
+    /// A `transfer-encoding` that does not end with `chunked` (RFC 9112, 6.3; Envoy answers 501 to this, too).
+    ChunkedNotLast,
     /// A `transfer-encoding` where none may be: in HTTP/1.0, a 1xx or a 204 (RFC 9112, 6.1).
     TransferEncodingNotAllowed,
     /// A `content-length` where none may be: in a 1xx or a 204 (RFC 9110, 8.6).
@@ -96,7 +98,7 @@ impl Error {
             Error::HostMissing => "missing_host_header",
             Error::FieldValue => "http1.invalid_characters",
             Error::LengthAndTransferEncoding => "http1.content_length_and_chunked_not_allowed",
-            Error::TransferEncoding => "http1.invalid_transfer_encoding",
+            Error::TransferEncoding | Error::ChunkedNotLast => "http1.invalid_transfer_encoding",
             Error::TransferEncodingNotAllowed => "http1.transfer_encoding_not_allowed",
             Error::ContentLengthNotAllowed => "http1.content_length_not_allowed",
             Error::BodyNotAllowed => "http1.body_disallowed",
@@ -126,7 +128,8 @@ impl fmt::Display for Error {
             Error::ObsoleteFold => "field folded over lines",
             Error::ContentLength => "malformed or differing content-length",
             Error::LengthAndTransferEncoding => "both content-length and transfer-encoding",
-            Error::TransferEncoding => "transfer-encoding other than chunked",
+            Error::TransferEncoding => "transfer-encoding with more than chunked",
+            Error::ChunkedNotLast => "transfer-encoding that does not end with chunked",
             Error::TransferEncodingNotAllowed => "transfer-encoding where none may be",
             Error::ContentLengthNotAllowed => "content-length where none may be",
             Error::BodyNotAllowed => "content in a CONNECT",

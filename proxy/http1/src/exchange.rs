@@ -15,6 +15,9 @@ pub(crate) struct Exchange {
     pub(crate) persistent: bool,
     /// The connection became a tunnel.
     pub(crate) tunnel: bool,
+    /// What comes in nominates fields in `connection`: its trailers are dropped, as RFC 9110, 6.5.1 allows, since
+    /// those of the same names must not pass on (RFC 9110, 7.6.1).
+    pub(crate) drop_trailers: bool,
     /// An interim response came.
     pub(crate) informed: bool,
 }
@@ -27,6 +30,7 @@ impl Default for Exchange {
             upgrade: false,
             persistent: true,
             tunnel: false,
+            drop_trailers: false,
             informed: false,
         }
     }

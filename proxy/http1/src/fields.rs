@@ -14,8 +14,10 @@ pub(crate) enum Coding {
     Identity,
     /// One field, `chunked` alone.
     Chunked,
-    /// Anything else, which no recipient here can decode or trust.
-    Other,
+    /// Others before a last `chunked`, or it twice: the end could be found, the content not be decoded.
+    Others,
+    /// No `chunked` at the end: nobody can say where the message ends.
+    Endless,
 }
 
 /// What the fields say of framing and of the connection.
@@ -43,16 +45,18 @@ pub(crate) struct Facts {
 /// Which section the fields stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    Head,
-    Trailers,
+    /// A request's head; `host` becomes `:authority` where the target has none.
+    Request { take_host: bool },
+    /// A response's head.
+    Response,
+    /// The trailers of either.
+    Trailers { response: bool },
 }
 
 /// Reads the field lines up to the empty line that ends `section` and appends to `headers` what may pass on.
-/// `host` replaces the value that `:authority` has, when `take_host`.
 pub(crate) fn read(
     mut section: &[u8],
     place: Place,
-    take_host: bool,
     config: &Config,
     name_buffer: &mut Vec<u8>,
     headers: &mut Headers,
@@ -78,6 +82,11 @@ pub(crate) fn read(
             .ok_or(Error::FieldName)?;
         let (name, value) = line.split_at_checked(colon).ok_or(Error::FieldName)?;
         let value = trim(value.get(1..).unwrap_or_default());
+        // RFC 9112, 5.1: white space before the colon is refused in a request, removed from a response.
+        let name = match place {
+            Place::Response | Place::Trailers { response: true } => trim(name),
+            _ => name,
+        };
         name_buffer.clear();
         name_buffer.extend(name.iter().map(|b| token_lower(*b)));
         if name_buffer.is_empty() || name_buffer.contains(&0) {
@@ -93,9 +102,13 @@ pub(crate) fn read(
             sensitive: false,
         };
         match place {
-            Place::Head => facts.read_field(field, take_host, headers)?,
-            Place::Trailers if may_trail(&field) => headers.push_field(field),
-            Place::Trailers => {}
+            Place::Trailers { .. } => {
+                if may_trail(&field) {
+                    headers.push_field(field);
+                }
+            }
+            Place::Request { take_host } => facts.read_field(field, take_host, headers)?,
+            Place::Response => facts.read_field(field, false, headers)?,
         }
     }
 }
@@ -137,9 +150,11 @@ impl Facts {
                 });
             }
             Some(Known::TransferEncoding) => {
+                let last = members(value).last().unwrap_or_default();
                 self.coding = match self.coding {
-                    Coding::Identity if value.eq_ignore_ascii_case(b"chunked") => Coding::Chunked,
-                    _ => Coding::Other,
+                    _ if !last.eq_ignore_ascii_case(b"chunked") => Coding::Endless,
+                    Coding::Identity if value.len() == last.len() => Coding::Chunked,
+                    _ => Coding::Others,
                 };
             }
             Some(Known::Connection) => members(value).for_each(|option| self.read_option(option)),
@@ -171,6 +186,8 @@ impl Facts {
             self.keep_alive = true;
         } else if option.eq_ignore_ascii_case(b"upgrade") {
             self.upgrade = true;
+        } else if option.eq_ignore_ascii_case(b"te") {
+            // Sanitized when read.
         } else {
             self.nominates = true;
         }

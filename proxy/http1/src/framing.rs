@@ -36,7 +36,8 @@ fn check(facts: &Facts, version: Version) -> Result<(), Error> {
         _ if facts.content_length.is_some() => Err(Error::LengthAndTransferEncoding),
         _ if version == Version::Http10 => Err(Error::TransferEncodingNotAllowed),
         Coding::Chunked => Ok(()),
-        Coding::Other => Err(Error::TransferEncoding),
+        Coding::Others => Err(Error::TransferEncoding),
+        Coding::Endless => Err(Error::ChunkedNotLast),
     }
 }
 

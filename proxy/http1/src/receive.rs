@@ -178,6 +178,7 @@ impl Connection {
             version: head.version,
             upgrade: head.upgrade,
             persistent: head.persistent,
+            drop_trailers: head.nominates,
             ..Exchange::default()
         };
         self.sending = Sending::Due;
@@ -203,6 +204,7 @@ impl Connection {
             return Ok(Event::Informational);
         }
         self.exchange.persistent &= head.persistent;
+        self.exchange.drop_trailers = head.nominates;
         self.receiving = match head.framing {
             Framing::None => Receiving::Ending,
             Framing::Sized(n) => Receiving::Sized(n),
@@ -275,14 +277,17 @@ impl Connection {
             return self.receive(input, headers);
         }
         headers.clear();
+        let response = self.role == Role::Client;
         fields::read(
             section,
-            Place::Trailers,
-            false,
+            Place::Trailers { response },
             &self.config,
             &mut self.name_buffer,
             headers,
         )?;
+        if self.exchange.drop_trailers {
+            headers.clear();
+        }
         self.receiving = self.after_content();
         if headers.is_empty() {
             return self.receive(input, headers);

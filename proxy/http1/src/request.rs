@@ -20,6 +20,8 @@ pub(crate) struct RequestHead {
     pub(crate) upgrade: bool,
     pub(crate) expect_continue: bool,
     pub(crate) persistent: bool,
+    /// `connection` nominates fields.
+    pub(crate) nominates: bool,
 }
 
 /// Reads a whole head into `headers`.
@@ -56,8 +58,7 @@ pub(crate) fn read(
     };
     let facts = fields::read(
         section,
-        Place::Head,
-        take_host,
+        Place::Request { take_host },
         config,
         name_buffer,
         headers,
@@ -83,6 +84,7 @@ pub(crate) fn read(
         upgrade,
         expect_continue: facts.expect_continue && line.version == Version::Http11,
         persistent: persistent(&facts, line.version),
+        nominates: facts.nominates,
     })
 }
 

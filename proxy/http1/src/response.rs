@@ -16,6 +16,8 @@ pub(crate) struct ResponseHead {
     pub(crate) version: Version,
     pub(crate) framing: Framing,
     pub(crate) persistent: bool,
+    /// `connection` nominates fields.
+    pub(crate) nominates: bool,
 }
 
 /// Reads a whole head, of the response to a request with `method`, into `headers`.
@@ -29,7 +31,7 @@ pub(crate) fn read(
     headers.clear();
     let line = status_line::read(next_line(&mut section))?;
     headers.push_known(Known::Status, line.digits);
-    let facts = fields::read(section, Place::Head, false, config, name_buffer, headers)?;
+    let facts = fields::read(section, Place::Response, config, name_buffer, headers)?;
     let framing = framing::of_response(method, line.status, line.version, &facts)?;
     if framing == Framing::Tunnel || line.status < 200 || line.status == 204 {
         headers.remove(Known::ContentLength);
@@ -45,5 +47,6 @@ pub(crate) fn read(
         version: line.version,
         framing,
         persistent: framing != Framing::UntilClose && request::persistent(&facts, line.version),
+        nominates: facts.nominates,
     })
 }

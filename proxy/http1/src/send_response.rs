@@ -28,6 +28,9 @@ impl Connection {
         if (status < 200 && !switched) || ((switched || connected) && !undecided) {
             return Err(SendError::OutOfTurn);
         }
+        if switched && !headers.has(Known::Upgrade) {
+            return Err(SendError::Head);
+        }
         let (framing, content) =
             self.response_framing(status, switched || connected, headers, body);
         let early = matches!(
