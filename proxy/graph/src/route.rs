@@ -125,7 +125,7 @@ pub enum Case {
     Insensitive,
 }
 
-/// A condition on a header (`HeaderMatcher`). Several fields of one name are one value joined by `,`.
+/// A condition on a header (`HeaderMatcher`). Of several fields of one name any one may hold.
 #[derive(Debug, Clone)]
 pub struct HeaderCondition {
     /// Lower case.

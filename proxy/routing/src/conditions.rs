@@ -91,13 +91,13 @@ fn whole(regex: &regex::bytes::Regex, text: &[u8]) -> bool {
         .is_some_and(|m| m.start() == 0 && m.end() == text.len())
 }
 
-/// Whether a request is one of gRPC: `application/grpc`, alone or followed by `+` or `;` and more.
+/// Whether a request is one of gRPC: `application/grpc`, alone or followed by `+` and more.
 #[must_use]
 pub fn is_grpc(request: &Headers) -> bool {
     request
         .get(Known::ContentType)
         .and_then(|t| t.strip_prefix(b"application/grpc"))
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
 /// Whether all conditions hold.
@@ -106,7 +106,8 @@ pub fn headers_hold(on: &[HeaderCondition], headers: &Headers) -> bool {
     on.iter().all(|condition| header_holds(condition, headers))
 }
 
-/// Whether a condition on a header holds. Several fields of the name are one value, joined by `,`.
+/// Whether a condition on a header holds: by any one of several fields of its name. Names that the proxy itself reads
+/// are lists whose fields Envoy keeps as one, joined by `,`, and so they are compared.
 #[must_use]
 pub fn header_holds(on: &HeaderCondition, headers: &Headers) -> bool {
     let mut values = headers.find_all(&on.name);
@@ -114,20 +115,28 @@ pub fn header_holds(on: &HeaderCondition, headers: &Headers) -> bool {
     if let HeaderTest::Present(wanted) = on.on {
         return ((first.is_some() || on.missing_as_empty) == wanted) != on.invert;
     }
-    let value = match first {
+    let first = match first {
         Some(value) => value,
         None if on.missing_as_empty => b"",
         None => return false,
     };
     let Some(second) = values.next() else {
-        return value_holds(&on.on, value) != on.invert;
+        return value_holds(&on.on, first) != on.invert;
     };
-    let mut joined = value.to_vec();
-    for more in std::iter::once(second).chain(values) {
-        joined.push(b',');
-        joined.extend_from_slice(more);
-    }
-    value_holds(&on.on, &joined) != on.invert
+    let mut all = [first, second].into_iter().chain(values);
+    let holds = if Known::of(&on.name).is_some() {
+        let mut joined = Vec::new();
+        for value in all {
+            if !joined.is_empty() {
+                joined.push(b',');
+            }
+            joined.extend_from_slice(value);
+        }
+        value_holds(&on.on, &joined)
+    } else {
+        all.any(|value| value_holds(&on.on, value))
+    };
+    holds != on.invert
 }
 
 fn value_holds(test: &HeaderTest, value: &[u8]) -> bool {

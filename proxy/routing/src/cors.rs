@@ -61,6 +61,12 @@ pub fn judge(cors: &Cors, request: &Headers, answer: &mut Headers) -> Verdict {
     if !cors.max_age.is_empty() {
         answer.push(b"access-control-max-age", cors.max_age.as_bytes());
     }
+    if allowed && !cors.expose_headers.is_empty() {
+        answer.push(
+            b"access-control-expose-headers",
+            cors.expose_headers.as_bytes(),
+        );
+    }
     Verdict::Answer
 }
 

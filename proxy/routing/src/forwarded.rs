@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
+use graph::chain::IpNetwork;
 use graph::manager::HttpManager;
 use headers::{Headers, Known};
 
@@ -29,19 +30,27 @@ pub struct Origin {
 }
 
 /// Headers by which an internal client steers the router; from others they are removed.
-const STEERING: [&[u8]; 8] = [
+const STEERING: [&[u8]; 10] = [
+    b"x-envoy-force-trace",
+    b"x-envoy-hedge-on-per-try-timeout",
+    b"x-envoy-ip-tags",
+    b"x-envoy-original-url",
+    b"x-envoy-retriable-header-names",
+    b"x-envoy-retriable-status-codes",
     b"x-envoy-upstream-alt-stat-name",
     b"x-envoy-upstream-rq-per-try-timeout-ms",
     b"x-envoy-upstream-rq-timeout-alt-response",
-    b"x-envoy-retriable-status-codes",
-    b"x-envoy-retriable-header-names",
-    b"x-envoy-hedge-on-per-try-timeout",
-    b"x-envoy-force-trace",
-    b"x-envoy-ip-tags",
+    b"x-envoy-upstream-stream-duration-ms",
 ];
 
-/// Finds out who a request is from and writes the forwarding fields, as Envoy's connection manager does.
-pub fn mark(request: &mut Headers, manager: &HttpManager, connection: &Connection) -> Origin {
+/// Finds out who a request is from and writes the forwarding fields, as Envoy's connection manager does. `internal`:
+/// networks whose clients are internal (`internal_address_config`); without configuration there are none.
+pub fn mark(
+    request: &mut Headers,
+    manager: &HttpManager,
+    connection: &Connection,
+    internal: &[IpNetwork],
+) -> Origin {
     request.remove(Known::XEnvoyInternal);
     let hops = manager.trusted_hops as usize;
     let scheme: &[u8] = if connection.tls { b"https" } else { b"http" };
@@ -64,7 +73,7 @@ pub fn mark(request: &mut Headers, manager: &HttpManager, connection: &Connectio
     if !request.has(Known::XForwardedProto) {
         request.set(Known::XForwardedProto, scheme);
     }
-    let internal = checked && is_internal(client);
+    let internal = checked && internal.iter().any(|net| net.contains(client));
     let edge = !internal && manager.use_remote_address;
     if internal {
         request.set(Known::XEnvoyInternal, b"true");
@@ -88,6 +97,7 @@ fn clean(request: &mut Headers, edge: bool) {
         request.remove_name(b"x-envoy-downstream-service-cluster");
         request.remove_name(b"x-envoy-downstream-service-node");
         request.remove(Known::XEnvoyOriginalPath);
+        request.remove(Known::XEnvoyOriginalHost);
     }
     for known in [
         Known::XEnvoyRetryOn,
@@ -128,17 +138,35 @@ fn append_own(request: &mut Headers, connection: &Connection) {
     };
     let mut text = [0u8; 48];
     let text = address_text(address, &mut text);
-    if !request.has(Known::XForwardedFor) {
-        request.push_known(Known::XForwardedFor, text);
-        return;
-    }
     let mut joined = Vec::new();
-    for value in request.all(Known::XForwardedFor) {
+    for value in request.all(Known::XForwardedFor).chain([text]) {
+        if !joined.is_empty() {
+            joined.push(b',');
+        }
         joined.extend_from_slice(value);
-        joined.push(b',');
     }
-    joined.extend_from_slice(text);
     request.set(Known::XForwardedFor, &joined);
+}
+
+/// Writes `:scheme` where the request came without (HTTP/1 has none): as `x-forwarded-proto` says, else by the
+/// connection.
+pub fn set_scheme(request: &mut Headers, tls: bool) {
+    let told = request
+        .get(Known::Scheme)
+        .or_else(|| request.get(Known::XForwardedProto))
+        .unwrap_or_default();
+    let scheme: &[u8] = if told.eq_ignore_ascii_case(b"https") {
+        b"https"
+    } else if told.eq_ignore_ascii_case(b"http") {
+        b"http"
+    } else if tls {
+        b"https"
+    } else {
+        b"http"
+    };
+    if request.get(Known::Scheme) != Some(scheme) {
+        request.set(Known::Scheme, scheme);
+    }
 }
 
 fn address_text(address: IpAddr, text: &mut [u8; 48]) -> &[u8] {
@@ -147,12 +175,4 @@ fn address_text(address: IpAddr, text: &mut [u8; 48]) -> &[u8] {
     let _ = write!(rest, "{address}");
     let length = 48 - rest.len();
     text.get(..length).unwrap_or_default()
-}
-
-/// Private and loopback addresses (RFC 1918, RFC 4193, RFC 8200).
-fn is_internal(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback(),
-    }
 }

@@ -5,10 +5,13 @@ use graph::manager::HttpManager;
 use graph::route::Forward;
 use headers::{Headers, Known};
 
-/// Whether a request or answer upgrades its connection: `connection` has the token and `upgrade` is there.
+/// Whether a request or answer upgrades its connection: `connection` has the token and `upgrade` is there. An upgrade
+/// to `h2c` is none: it is left out, and HTTP/1.1 goes on (RFC 9113, 3.1 has it no more).
 #[must_use]
 pub fn is_upgrade(headers: &Headers) -> bool {
-    headers.has(Known::Upgrade)
+    headers
+        .get(Known::Upgrade)
+        .is_some_and(|name| !name.eq_ignore_ascii_case(b"h2c"))
         && headers.all(Known::Connection).any(|value| {
             value
                 .split(|b| *b == b',')
@@ -149,7 +152,7 @@ fn remove_connection_fields(headers: &mut Headers) {
     }
 }
 
-/// `te` says one thing that may pass: that trailers are understood (RFC 9113, 8.2.2).
+/// `te` says one thing that may pass: that trailers are understood (RFC 9113, 8.2.2). Envoy knows it in lower case.
 fn keep_te_trailers(headers: &mut Headers) {
     if !headers.has(Known::Te) {
         return;
@@ -157,7 +160,7 @@ fn keep_te_trailers(headers: &mut Headers) {
     let trailers = headers.all(Known::Te).any(|value| {
         value
             .split(|b| *b == b',')
-            .any(|t| t.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+            .any(|t| t.trim_ascii() == b"trailers")
     });
     if trailers {
         headers.set(Known::Te, b"trailers");

@@ -46,7 +46,7 @@ pub fn normalize(path: &[u8], rules: Rules) -> Normalized {
         new = unescape_slashes(&new);
     }
     if rules.normalize {
-        match canonical(&new) {
+        match canonical(&without_dot_parameters(new)) {
             Some(made) => new = made,
             None => return Normalized::Reject,
         }
@@ -117,19 +117,27 @@ enum Class {
     Percent,
     /// Is escaped.
     Escaped,
+    /// Stands in no path.
+    Forbidden,
 }
 
 fn class(byte: u8) -> Class {
     match byte {
         b'\\' => Class::Backslash,
         b'%' => Class::Percent,
-        0..=b' ' | b'"' | b'#' | b'<' | b'>' | b'`' | b'{' | b'}' | 0x7f.. => Class::Escaped,
+        0..=b' ' | b'#' | 0x7f.. => Class::Forbidden,
+        b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => Class::Escaped,
         _ => Class::Plain,
     }
 }
 
 fn canonical(path: &[u8]) -> Option<Vec<u8>> {
+    if path.first() != Some(&b'/') {
+        return None;
+    }
     let mut spelled = Vec::with_capacity(path.len() + 8);
+    // Place in `spelled` of the last `%` that begins no escape.
+    let mut bare = None;
     let mut rest = path;
     while let [byte, after @ ..] = rest {
         rest = after;
@@ -137,17 +145,55 @@ fn canonical(path: &[u8]) -> Option<Vec<u8>> {
             Class::Plain => spelled.push(*byte),
             Class::Backslash => spelled.push(b'/'),
             Class::Escaped => push_escape(&mut spelled, *byte),
-            Class::Percent => match after {
-                [b'2', b'e' | b'E', more @ ..] => {
-                    spelled.push(b'.');
-                    rest = more;
+            Class::Forbidden => return None,
+            Class::Percent => match escape(rest) {
+                None => {
+                    bare = Some(spelled.len());
+                    spelled.push(b'%');
                 }
-                [b'0', b'0', ..] => return None,
-                _ => spelled.push(b'%'),
+                Some((0, _)) => return None,
+                Some((plain, after)) if is_unreserved(plain) => {
+                    rest = after;
+                    spelled.push(plain);
+                    guard_nested(&mut spelled, bare, rest.first().copied());
+                }
+                Some((_, after)) => {
+                    spelled.push(b'%');
+                    spelled.extend_from_slice(rest.get(..2).unwrap_or_default());
+                    rest = after;
+                }
             },
         }
     }
     Some(without_dots(&spelled))
+}
+
+/// The byte that two hex digits name, and what follows them.
+fn escape(after_percent: &[u8]) -> Option<(u8, &[u8])> {
+    let ([high, low], after) = after_percent.split_first_chunk()?;
+    let digit = |b: u8| char::from(b).to_digit(16);
+    let byte = digit(*high)? * 16 + digit(*low)?;
+    Some((u8::try_from(byte).ok()?, after))
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// What was unescaped must not make an escape out of a `%` that was none: that becomes `%25`, or the path would mean
+/// something else each time it is normalized.
+fn guard_nested(spelled: &mut Vec<u8>, bare: Option<usize>, next: Option<u8>) {
+    let Some(bare) = bare else {
+        return;
+    };
+    let digits = match (spelled.get(bare + 1..), next) {
+        (Some([one]), Some(next)) => [*one, next],
+        (Some([one, two]), _) => [*one, *two],
+        _ => return,
+    };
+    if digits.iter().all(u8::is_ascii_hexdigit) {
+        spelled.splice(bare + 1..bare + 1, *b"25");
+    }
 }
 
 fn push_escape(into: &mut Vec<u8>, byte: u8) {
@@ -156,6 +202,24 @@ fn push_escape(into: &mut Vec<u8>, byte: u8) {
     for nibble in [byte >> 4, byte & 0xf] {
         into.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
     }
+}
+
+/// `/..;x/` is `/../`: servers that know path parameters take it for that, and so Envoy does.
+fn without_dot_parameters(path: Vec<u8>) -> Vec<u8> {
+    let hides_dots = |s: &[u8]| s.starts_with(b".;") || s.starts_with(b"..;");
+    if !path.split(|b| *b == b'/').any(hides_dots) {
+        return path;
+    }
+    let mut new = Vec::with_capacity(path.len());
+    for (at, segment) in path.split(|b| *b == b'/').enumerate() {
+        if at > 0 {
+            new.push(b'/');
+        }
+        let end = segment.iter().position(|b| *b == b';');
+        let end = end.filter(|_| hides_dots(segment)).unwrap_or(segment.len());
+        new.extend_from_slice(segment.get(..end).unwrap_or_default());
+    }
+    new
 }
 
 /// RFC 3986, 5.2.4.

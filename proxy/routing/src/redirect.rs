@@ -53,6 +53,11 @@ pub fn https_redirect(request: &Headers) -> Location {
 fn push_path(location: &mut Vec<u8>, request: &Headers, to: &Redirect, matched: usize) {
     let path = request.get(Known::Path).unwrap_or_default();
     let from = location.len();
+    if let RedirectPath::Whole(new) = &to.path
+        && new.first() != Some(&b'/')
+    {
+        location.push(b'/');
+    }
     match &to.path {
         RedirectPath::Same => location.extend_from_slice(path),
         RedirectPath::Prefix(prefix) => replace_prefix(path, matched, prefix, location),

@@ -47,22 +47,25 @@ pub(crate) fn replace_matches(
     new.extend_from_slice(path.get(only.len()..).unwrap_or_default());
 }
 
-/// Writes the new authority. `hostname` is the chosen endpoint's name, for a rewrite to that. Says whether it changed.
-pub fn rewrite_host(request: &mut Headers, rewrite: &HostRewrite, hostname: Option<&str>) -> bool {
+/// Writes the new authority. `hostname` is the chosen endpoint's name, for a rewrite to that; `keep_original` puts the
+/// old one into `x-envoy-original-host` (off where Envoy's headers are suppressed). Says whether there was a rewrite.
+pub fn rewrite_host(
+    request: &mut Headers,
+    rewrite: &HostRewrite,
+    hostname: Option<&str>,
+    keep_original: bool,
+) -> bool {
     let new = match rewrite {
-        HostRewrite::None => return false,
-        HostRewrite::Literal(host) => host.to_vec(),
-        HostRewrite::Auto => match hostname {
-            Some(name) => name.as_bytes().to_vec(),
-            None => return false,
-        },
-        HostRewrite::Header(name) => match request.find(name) {
-            Some(value) if !value.is_empty() => value.to_vec(),
-            _ => return false,
-        },
+        HostRewrite::None => None,
+        HostRewrite::Literal(host) => Some(&**host),
+        HostRewrite::Auto => hostname.map(str::as_bytes),
+        HostRewrite::Header(name) => request.find(name),
     };
-    if request.get(Known::Authority) == Some(&*new) {
+    let Some(new) = new.filter(|host| !host.is_empty()).map(<[u8]>::to_vec) else {
         return false;
+    };
+    if keep_original && let Some(old) = request.get(Known::Authority).map(<[u8]>::to_vec) {
+        request.set(Known::XEnvoyOriginalHost, &old);
     }
     request.set(Known::Authority, &new);
     true

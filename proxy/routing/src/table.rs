@@ -96,12 +96,10 @@ fn find<'t>(table: &'t RouteTable, host: &[u8]) -> Option<&'t Arc<VirtualHost>> 
         .or(table.default.as_ref())
 }
 
-/// Where `:port` begins in an authority. A colon inside brackets or before something else than digits begins none.
-pub(crate) fn port_start(authority: &[u8]) -> Option<usize> {
+/// Where `:port` begins in an authority: at the last colon, unless it stands inside brackets. What follows it is not
+/// looked at.
+fn port_start(authority: &[u8]) -> Option<usize> {
     let at = authority.iter().rposition(|b| *b == b':')?;
-    let port = authority.get(at + 1..)?;
     let bracket = authority.iter().rposition(|b| *b == b']');
-    let inside = bracket.is_some_and(|end| end + 1 != at);
-    let digits = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
-    (digits && !inside).then_some(at)
+    bracket.is_none_or(|end| end < at).then_some(at)
 }
