@@ -43,9 +43,14 @@ const STEERING: [&[u8]; 10] = [
     b"x-envoy-upstream-stream-duration-ms",
 ];
 
-/// Finds out who a request is from and writes the forwarding fields, as Envoy's connection manager does. `internal`:
-/// networks whose clients are internal (`internal_address_config`); without configuration there are none.
-pub fn mark(
+/// Finds out who a request is from and writes the forwarding fields, as Envoy's connection manager does where no
+/// `internal_address_config` names networks: then no client is internal.
+pub fn mark(request: &mut Headers, manager: &HttpManager, connection: &Connection) -> Origin {
+    mark_within(request, manager, connection, &[])
+}
+
+/// [`mark`] where clients in `internal` networks are internal (`internal_address_config`).
+pub fn mark_within(
     request: &mut Headers,
     manager: &HttpManager,
     connection: &Connection,
