@@ -15,7 +15,7 @@ pub(crate) type Test = (&'static str, fn());
 /// Names each test by its function.
 #[macro_export]
 macro_rules! tests {
-    ($($test:ident),* $(,)?) => { &[$((stringify!($test), $test as fn())),*] };
+    ($($test:path),* $(,)?) => { &[$((stringify!($test), $test as fn())),*] };
 }
 
 /// Runs the tests whose name holds one of the arguments, in order, and exits.
