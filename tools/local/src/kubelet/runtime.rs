@@ -116,7 +116,7 @@ pub struct Execution {
     pub stdout: Reader,
     /// Its standard error.
     pub stderr: Reader,
-    /// Completes with the exit status, or with why it could not run.
+    /// Completes with the exit status, or with why it could not run. Dropped before, it ends the program.
     pub exit: Pin<Box<dyn Future<Output = Result<i32, RuntimeError>> + Send>>,
 }
 

@@ -6,8 +6,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 
 use super::{Container, Exit};
 use crate::Error;
@@ -55,6 +60,28 @@ pub struct Exec {
     /// The plan on its way in, the reason of a failure on its way out: read through /proc, because
     /// a child started without unsafe code inherits three descriptors and no more.
     letterbox: File,
+    killer: Killer,
+}
+
+/// Ends an executed program, also while another thread waits for it.
+#[derive(Debug, Clone)]
+pub struct Killer(Arc<Mutex<Option<Pid>>>);
+
+impl Killer {
+    /// Kills the program; one that has ended stays as it is.
+    pub fn kill(&self) {
+        // Held meanwhile, so that the pid cannot become another process's.
+        let pid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pid) = *pid {
+            // The program's parent; the kernel ends the program with it.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+
+    /// From here on the pid may be another's.
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl Container {
@@ -103,7 +130,9 @@ impl Container {
             .stderr(spec.stderr)
             .spawn()
             .map_err(failed("run this executable again"))?;
+        let pid = i32::try_from(child.id()).ok().map(Pid::from_raw);
         Ok(Exec {
+            killer: Killer(Arc::new(Mutex::new(pid))),
             child,
             container: self.id.clone(),
             letterbox,
@@ -121,6 +150,11 @@ impl Exec {
             container: self.container.clone(),
             message,
         };
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
+        let without_reaping = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        // Until the killer has forgotten the pid it may not become another process's.
+        while waitid(Id::Pid(pid), without_reaping) == Err(Errno::EINTR) {}
+        self.killer.forget();
         let status = self
             .child
             .wait()
@@ -144,11 +178,8 @@ impl Exec {
         }
     }
 
-    /// Kills the program.
-    ///
-    /// # Errors
-    /// The system's reason, such as that it has ended and was waited for.
-    pub fn kill(&mut self) -> std::io::Result<()> {
-        self.child.kill()
+    /// What ends the program while this waits for it.
+    pub fn killer(&self) -> Killer {
+        self.killer.clone()
     }
 }

@@ -4,7 +4,7 @@ mod exec;
 mod life;
 mod spec;
 
-pub use exec::{Exec, ExecSpec};
+pub use exec::{Exec, ExecSpec, Killer};
 pub use life::{Container, Exit};
 pub use spec::{ContainerSpec, Mount, MountSource};
 
