@@ -11,10 +11,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use process::logging::Sparingly;
+use process::places::{Place, Places};
+use process::prompt::Prompt;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,11 +29,16 @@ use crate::tls::ServerTls;
 
 /// The longest time from accepting a connection to its finished handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// The most handshakes under way on one listener; further connections wait in the kernel's queue.
-const PENDING_HANDSHAKES: usize = 512;
-/// The most connections open on one listener, those in a handshake included; further ones wait in the kernel's queue. So
-/// many idle connections take about a gigabyte.
+/// The longest time from there to the preface of HTTP/2.
+const PREFACE_TIME: Duration = Duration::from_secs(10);
+/// The most handshakes under way on one listener. Whoever holds most of the places gives way to other addresses.
+const PENDING_HANDSHAKES: usize = 1024;
+/// The most connections open on one listener, those in a handshake included; shared as those are. So many idle
+/// connections take about a gigabyte.
 const OPEN_CONNECTIONS: usize = 65_536;
+/// Handshakes that fail are told of once a second: anybody can make them fail.
+static FAILED: Sparingly = Sparingly::new();
+const TOO_MANY: &str = "this address has too many connections while others need places";
 /// How long to wait after the system refused to accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -74,9 +82,30 @@ impl PeerCertificate {
 /// A connection with its [`Peer`].
 #[derive(Debug)]
 pub struct Connection<S> {
-    stream: S,
+    stream: Prompt<S>,
     peer: Peer,
-    _open: OwnedSemaphorePermit,
+    open: Open,
+}
+
+/// A connection's place among those that are open.
+struct Open {
+    _place: Place,
+    needed: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl From<Place> for Open {
+    fn from(place: Place) -> Self {
+        Self {
+            needed: Box::pin(place.needed()),
+            _place: place,
+        }
+    }
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Open")
+    }
 }
 
 /// A connection after its TLS handshake.
@@ -84,7 +113,7 @@ pub type TlsConnection = Connection<TlsStream<TcpStream>>;
 /// A connection without TLS.
 pub type PlainConnection = Connection<TcpStream>;
 
-/// Accepts TLS connections. Handshakes run concurrently, at most 512 at a time and 10 s each; those that fail are
+/// Accepts TLS connections. Handshakes run concurrently, at most 1024 at a time and 10 s each; those that fail are
 /// logged and never reach the stream. The listener closes when the stream is dropped.
 pub fn accept(
     listener: TcpListener,
@@ -92,44 +121,66 @@ pub fn accept(
 ) -> ReceiverStream<io::Result<TlsConnection>> {
     let (ready, connections) = mpsc::channel(16);
     tokio::spawn(async move {
-        let pending = Arc::new(Semaphore::new(PENDING_HANDSHAKES));
-        let open = Arc::new(Semaphore::new(OPEN_CONNECTIONS));
-        while let (Some(permit), Some(open)) =
-            (place(&pending, &ready).await, place(&open, &ready).await)
-        {
-            let Some((stream, addr)) = next(&listener, &ready).await else {
-                return;
-            };
-            let (tls, ready) = (tls.clone(), ready.clone());
-            tokio::spawn(async move {
-                let _permit = permit;
-                match handshake(stream, addr, &tls, open).await {
-                    // An error means that the server has stopped: the connection closes with it.
-                    Ok(connection) => drop(ready.send(Ok(connection)).await),
-                    Err(error) => tracing::info!(peer = %addr, %error, "TLS handshake failed"),
+        let pending = Places::new(PENDING_HANDSHAKES);
+        let open = Places::new(OPEN_CONNECTIONS);
+        while let Some((stream, addr)) = next(&listener, &ready).await {
+            match (pending.take(addr.ip()), open.take(addr.ip())) {
+                (Some(place), Some(open)) => {
+                    let shaking = shake(stream, addr, tls.clone(), place, open, ready.clone());
+                    tokio::spawn(shaking);
                 }
-            });
+                _ => failed(addr, &TOO_MANY),
+            }
         }
     });
     ReceiverStream::new(connections)
+}
+
+async fn shake(
+    stream: TcpStream,
+    addr: SocketAddr,
+    tls: Arc<ServerTls>,
+    place: Place,
+    open: Place,
+    ready: mpsc::Sender<io::Result<TlsConnection>>,
+) {
+    let finished = tokio::select! {
+        finished = handshake(stream, addr, &tls, open) => finished,
+        () = place.needed() => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "not finished when others needed the place",
+        )),
+    };
+    match finished {
+        // An error means that the server has stopped: the connection closes with it.
+        Ok(connection) => drop(ready.send(Ok(connection)).await),
+        Err(error) => failed(addr, &error),
+    }
+}
+
+fn failed(addr: SocketAddr, error: &dyn std::fmt::Display) {
+    if let Some(unsaid) = FAILED.due() {
+        tracing::info!(peer = %addr, %error, unsaid, "refused a connection");
+    }
 }
 
 /// Accepts connections without TLS; their [`Peer`] has no certificate. The listener closes when the stream is dropped.
 pub fn accept_plain(listener: TcpListener) -> ReceiverStream<io::Result<PlainConnection>> {
     let (ready, connections) = mpsc::channel(16);
     tokio::spawn(async move {
-        let open = Arc::new(Semaphore::new(OPEN_CONNECTIONS));
-        while let Some(open) = place(&open, &ready).await {
-            let Some((stream, addr)) = next(&listener, &ready).await else {
-                return;
+        let open = Places::new(OPEN_CONNECTIONS);
+        while let Some((stream, addr)) = next(&listener, &ready).await {
+            let Some(open) = open.take(addr.ip()) else {
+                failed(addr, &TOO_MANY);
+                continue;
             };
             let connection = Connection {
-                stream,
+                stream: Prompt::new(stream, PREFACE_TIME),
                 peer: Peer {
                     addr,
                     certificate: None,
                 },
-                _open: open,
+                open: open.into(),
             };
             if ready.send(Ok(connection)).await.is_err() {
                 return;
@@ -137,17 +188,6 @@ pub fn accept_plain(listener: TcpListener) -> ReceiverStream<io::Result<PlainCon
         }
     });
     ReceiverStream::new(connections)
-}
-
-/// A place among those that are bounded, or none when nobody takes connections any more.
-async fn place<T>(
-    places: &Arc<Semaphore>,
-    ready: &mpsc::Sender<T>,
-) -> Option<OwnedSemaphorePermit> {
-    tokio::select! {
-        permit = places.clone().acquire_owned() => permit.ok(),
-        () = ready.closed() => None,
-    }
 }
 
 /// The next connection, or none when nobody takes them any more. A failure to accept concerns one connection or passes
@@ -179,7 +219,7 @@ async fn handshake(
     stream: TcpStream,
     addr: SocketAddr,
     tls: &ServerTls,
-    open: OwnedSemaphorePermit,
+    open: Place,
 ) -> io::Result<TlsConnection> {
     let acceptor = TlsAcceptor::from(tls.config());
     let stream = tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream))
@@ -189,9 +229,9 @@ async fn handshake(
     let chain = chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect());
     let certificate = chain.and_then(PeerCertificate::from_chain).map(Arc::new);
     Ok(Connection {
-        stream,
+        stream: Prompt::new(stream, PREFACE_TIME),
         peer: Peer { addr, certificate },
-        _open: open,
+        open: open.into(),
     })
 }
 
@@ -209,6 +249,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.open.needed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "another address needs the place",
+            )));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -262,6 +262,25 @@ async fn the_listener_closes_with_the_stream_of_connections() {
         .expect("the port stays open");
 }
 
+/// A client that is done with its handshake and says nothing is given up as well.
+#[tokio::test]
+async fn a_client_without_a_preface_is_given_up() {
+    let authority = Authority::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut connections = incoming::accept(listener, server(&authority, ClientAuth::None));
+    let client = ClientTls::new(&authority.roots(), None, dns(DNS)).unwrap();
+    let (mut silent, accepted) = tokio::join!(connect(address, &client), connections.next());
+    let mut accepted = accepted.unwrap().unwrap();
+    let mut read = [0; 64];
+    let half = b"PRI * HTTP/2.0\r\n";
+    silent.as_mut().unwrap().write_all(half).await.unwrap();
+    assert_eq!(accepted.read(&mut read).await.unwrap(), half.len());
+    tokio::time::pause();
+    let error = accepted.read(&mut read).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
 #[tokio::test]
 async fn a_plain_connection_has_an_address_and_no_identity() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -100,8 +100,8 @@ impl Taken {
 
 impl Place {
     /// Waits until the place is needed for another address: the connection must then be closed.
-    pub async fn needed(&self) {
-        self.needed.cancelled().await;
+    pub fn needed(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.needed.clone().cancelled_owned()
     }
 }
 
