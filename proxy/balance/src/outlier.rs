@@ -103,15 +103,14 @@ impl Outlier {
         self.eject(host, now)
     }
 
+    /// With this one no more than the configured share is out: of few hosts that can mean none.
     fn eject(&mut self, host: usize, now: Duration) -> Option<Change> {
-        let ejected = self.ejected() as u64;
-        let allowed =
-            100 * ejected < u64::from(self.settings.max_ejection_percent) * self.hosts.len() as u64;
-        let settings = self.settings;
-        let monitor = self.hosts.get_mut(host).filter(|m| m.since.is_none())?;
-        if ejected > 0 && !allowed {
+        let after = 100 * (self.ejected() as u64 + 1);
+        if after > u64::from(self.settings.max_ejection_percent) * self.hosts.len() as u64 {
             return None;
         }
+        let settings = self.settings;
+        let monitor = self.hosts.get_mut(host).filter(|m| m.since.is_none())?;
         monitor.since = Some(now);
         if settings.base_ejection.saturating_mul(monitor.times) < settings.longest() {
             monitor.times += 1;

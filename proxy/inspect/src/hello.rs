@@ -16,9 +16,10 @@ const PROTOCOLS: u16 = 16;
 pub enum ClientHello<'a> {
     /// Not to be told yet.
     NeedMore,
-    /// No ClientHello, or a malformed one: Envoy takes the connection for plaintext.
+    /// No ClientHello, or a malformed one, or one that announces more than [`MOST_HELLO_BYTES`]: Envoy takes the
+    /// connection for plaintext.
     NotTls,
-    /// A ClientHello of more than [`MOST_HELLO_BYTES`]: Envoy closes the connection.
+    /// A ClientHello that is not whole after [`MOST_HELLO_BYTES`], records and all: Envoy closes the connection.
     Invalid,
     /// A whole ClientHello.
     Found(Found<'a>),
@@ -122,6 +123,9 @@ fn whole(message: &[u8]) -> Option<Result<usize, ()>> {
         [] => None,
         [CLIENT_HELLO, a, b, c, ..] => {
             let length = 4 + u32::from_be_bytes([0, *a, *b, *c]) as usize;
+            if length > MOST_HELLO_BYTES {
+                return Some(Err(()));
+            }
             (message.len() >= length).then_some(Ok(length))
         }
         [CLIENT_HELLO, ..] => None,
