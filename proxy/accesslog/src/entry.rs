@@ -48,8 +48,6 @@ pub struct Entry<'a> {
     pub response_sent_duration: Option<Duration>,
     /// The route's name; empty: none.
     pub route_name: &'a str,
-    /// The virtual host's name; empty: none.
-    pub virtual_host: &'a str,
     /// The client's connection.
     pub downstream: Downstream<'a>,
     /// The endpoint and the connection to it.
@@ -59,6 +57,10 @@ pub struct Entry<'a> {
 /// The client's connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Downstream<'a> {
+    /// The listener's name; empty: none.
+    pub listener_name: &'a str,
+    /// The filter chain's name; empty: none.
+    pub filter_chain_name: &'a str,
     /// Number of the connection.
     pub connection_id: u64,
     /// Where the client meant to connect to: the original destination where it was redirected.
@@ -185,7 +187,6 @@ impl<'a> Entry<'a> {
             response_received_duration: None,
             response_sent_duration: None,
             route_name: "",
-            virtual_host: "",
             downstream,
             upstream: Upstream::default(),
         }
@@ -197,6 +198,8 @@ impl Downstream<'_> {
     #[must_use]
     pub fn new(local_address: SocketAddr, remote_address: SocketAddr) -> Self {
         Downstream {
+            listener_name: "",
+            filter_chain_name: "",
             connection_id: 0,
             local_address,
             direct_local_address: local_address,

@@ -1,11 +1,21 @@
 //! Access-log formats compiled once and rendered per request.
+//!
+//! A format is Envoy's (`SubstitutionFormatString`): operators are resolved to slots and enums when it is compiled, and
+//! rendering allocates nothing but what the caller's buffer grows. The same templates make values of header fields.
 
+#[cfg(test)]
+mod tests;
+
+mod digits;
 mod entry;
 mod error;
 mod filter;
 mod flags;
 mod json;
+mod operator;
+mod syntax;
 mod template;
+mod time;
 
 pub use entry::{Downstream, Entry, Protocol, Tls, Upstream};
 pub use error::FormatError;
@@ -45,6 +55,15 @@ impl AccessLog {
         match &self.format {
             Format::Text(template) => template.render(entry, out),
             Format::Json(template) => template.render(entry, out),
+        }
+    }
+
+    /// Names of the operators in the format that Envoy knows and that never have a value here.
+    #[must_use]
+    pub fn unserved(&self) -> Vec<&str> {
+        match &self.format {
+            Format::Text(template) => template.unserved().collect(),
+            Format::Json(template) => template.unserved().collect(),
         }
     }
 }
