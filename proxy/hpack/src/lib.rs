@@ -3,16 +3,6 @@
 //! The decoder is complete. The encoder uses the static table and literals only: a dynamic table saves bytes that a mesh
 //! does not lack and costs time that it does.
 
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
-)]
-
 mod decoder;
 mod dynamic_table;
 mod encoder;

@@ -29,6 +29,8 @@ pub struct Connection {
     pub(crate) streams: Streams,
     /// The highest number of a stream that the peer opened.
     pub(crate) last_peer: u32,
+    /// The peer has passed over numbers: a lower one that is not open may never have been.
+    pub(crate) has_gaps: bool,
     /// The number of the next stream that we open.
     pub(crate) next_number: u32,
     pub(crate) resets: Resets,
@@ -87,6 +89,7 @@ impl Connection {
             recv_initial: DEFAULT_WINDOW,
             streams: Streams::default(),
             last_peer: 0,
+            has_gaps: false,
             next_number: 1,
             resets: Resets::default(),
             decoder: Decoder::default(),

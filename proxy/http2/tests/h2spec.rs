@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use headers::{Headers, Known};
-use http2::{Config, Connection, Event, HeadersKind, Role, StreamId};
+use http2::{Config, Connection, Event, Role, StreamId};
 
 /// Answers every complete request with 200 and this.
 const BODY: &[u8] = b"all's well on deck\n";
@@ -49,14 +49,9 @@ impl Served {
         match event {
             Event::Headers {
                 stream,
-                kind,
-                end_stream,
+                end_stream: true,
                 ..
-            } if kind == HeadersKind::Request || end_stream => {
-                if end_stream {
-                    self.answer(stream);
-                }
-            }
+            } => self.answer(stream),
             Event::Data {
                 stream,
                 bytes,

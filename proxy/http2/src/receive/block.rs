@@ -156,6 +156,8 @@ impl Connection {
         let Some(stream) = self.streams.find(start.stream) else {
             return if self.is_tolerated(start.stream) {
                 Ok(None)
+            } else if self.has_gaps {
+                Err(protocol("HEADERS on a lower stream than the last"))
             } else {
                 Err(broken(
                     ErrorCode::STREAM_CLOSED,
@@ -190,6 +192,8 @@ impl Connection {
         headers: &Headers,
         complete: bool,
     ) -> Result<Option<Event<'static>>, ConnectionError> {
+        // The first is 1, each other two more than the last.
+        self.has_gaps |= start.stream - self.last_peer > 2;
         self.last_peer = start.stream;
         if matches!(self.leaving, Leaving::Final { .. }) {
             return Ok(None);
