@@ -41,6 +41,17 @@ pub async fn end(pod: &Arc<Pod>) {
     }
 }
 
+/// Waits until no container of the pod can start any more; one that was on its way is killed as soon as it runs.
+pub async fn of_supervisors(pod: &Pod) {
+    pod.supervisors.close();
+    if tokio::time::timeout(KILL_LIMIT, pod.supervisors.wait())
+        .await
+        .is_err()
+    {
+        tracing::error!(pod = %pod.key, "a container neither starts nor ends");
+    }
+}
+
 fn running(pod: &Pod, container: &Value) -> Option<Arc<dyn Running>> {
     pod.container(text(container, "/name"))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::container::{self, Role};
 use super::facts::Facts;
@@ -36,6 +37,8 @@ pub struct Pod {
     pub(super) shared: Mutex<Shared>,
     /// Marked when a record changes, for those who wait for a container to start.
     pub(super) changed: watch::Sender<u64>,
+    /// Those that keep containers running: a container may be on its way to start when the pod is to end.
+    pub(super) supervisors: TaskTracker,
 }
 
 /// What the pod's tasks tell each other.
@@ -75,6 +78,7 @@ impl Pod {
                 ..Shared::default()
             }),
             changed: watch::Sender::new(0),
+            supervisors: TaskTracker::new(),
         }
     }
 
@@ -131,8 +135,8 @@ impl Pod {
         self.publish();
         let living = async {
             if let Some(()) = self.prepare().await {
-                super::supervise::containers(&self).await;
-                self.keep_volumes().await;
+                // At once: a sidecar may be waiting for a certificate that only now comes into its volume.
+                tokio::join!(super::supervise::containers(&self), self.keep_volumes());
             }
             // A pod that cannot go on stays, with its status, until it is deleted.
             std::future::pending::<()>().await;
@@ -142,6 +146,7 @@ impl Pod {
             () = self.ending.cancelled() => {}
         }
         super::end::end(&self).await;
+        super::end::of_supervisors(&self).await;
         let directory = self.directory.clone();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(directory)).await;
         if let Ok(Err(error)) = removed

@@ -1,5 +1,6 @@
 //! Starting one container once.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -68,6 +69,7 @@ pub async fn start(
     for path in [&log_directory, &directory] {
         std::fs::create_dir_all(path).map_err(because("CreateContainerError"))?;
     }
+    forget_old_logs(&log_directory, restart);
     let working_directory = match (text(container, "/workingDir"), &image.working_directory) {
         ("", image) if image.is_empty() => "/".into(),
         ("", image) => image.into(),
@@ -108,6 +110,18 @@ pub async fn start(
         .await
         .map_err(because("RunContainerError"))?;
     Ok((id, image.digest.clone(), running))
+}
+
+/// As Kubernetes: the logs of this start and of the one before stay, or a container that crashes for ever would fill
+/// the disk, which is memory mostly.
+fn forget_old_logs(directory: &Path, restart: u32) {
+    let Some(old) = restart.checked_sub(2) else {
+        return;
+    };
+    for file in [format!("{old}.log"), format!("{old}.log.1")] {
+        // It may never have been written.
+        let _ = std::fs::remove_file(directory.join(file));
+    }
 }
 
 async fn image(pod: &Pod, container: &Value) -> Result<Arc<ImageContent>, NotStarted> {

@@ -26,7 +26,9 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 pub async fn containers(pod: &Arc<Pod>) {
     for (role, container) in container::all(&pod.object) {
         let name = text(container, "/name").to_owned();
-        let task = tokio::spawn(supervise(Arc::clone(pod), role, container.clone()));
+        let task = pod
+            .supervisors
+            .spawn(supervise(Arc::clone(pod), role, container.clone()));
         match role {
             // Only a clean end lets the next one start; `supervise` returns on nothing else.
             Role::Init => {
@@ -156,6 +158,10 @@ async fn once(pod: &Arc<Pod>, container: &Value, restart: u32) -> Result<i32, No
     pod.lock()
         .running
         .insert(name.to_owned(), Arc::clone(&running));
+    // Whoever ends the pod looks for running containers after this token is cancelled, so one of the two sees it.
+    if pod.ending.is_cancelled() {
+        running.signal(nix::sys::signal::Signal::SIGKILL);
+    }
     let stop_probes = CancellationToken::new();
     let _probes_end_with_this_run = stop_probes.clone().drop_guard();
     let post_start = container.pointer("/lifecycle/postStart");

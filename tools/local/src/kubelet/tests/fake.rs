@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
@@ -27,6 +28,8 @@ struct Inner {
     exits: BTreeMap<String, VecDeque<i32>>,
     answers: VecDeque<i32>,
     stubborn: BTreeSet<String>,
+    /// Containers that take so long to start.
+    slow: BTreeMap<String, Duration>,
 }
 
 impl Fake {
@@ -46,6 +49,14 @@ impl Fake {
 
     pub(super) fn is_stubborn(&self, container: &str) {
         self.0.lock().unwrap().stubborn.insert(container.to_owned());
+    }
+
+    pub(super) fn is_slow_to_start(&self, container: &str, time: Duration) {
+        self.0
+            .lock()
+            .unwrap()
+            .slow
+            .insert(container.to_owned(), time);
     }
 
     pub(super) fn started(&self) -> Vec<String> {
@@ -96,6 +107,11 @@ impl Runtime for Fake {
     async fn start(&self, start: Start) -> Result<Arc<dyn Running>, RuntimeError> {
         // <uid>-<container>-<restart>
         let name = start.id.split('-').nth(1).unwrap().to_owned();
+        let slow = self.0.lock().unwrap().slow.get(&name).copied();
+        if let Some(time) = slow {
+            tokio::time::sleep(time).await;
+        }
+        std::fs::write(&start.log, "").unwrap();
         let mut inner = self.0.lock().unwrap();
         inner.started.push(name.clone());
         inner.events.push(format!("start {name}"));

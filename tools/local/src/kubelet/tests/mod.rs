@@ -27,7 +27,7 @@ struct World {
     fake: Arc<Fake>,
     stop: CancellationToken,
     kubelet: tokio::task::JoinHandle<()>,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl World {
@@ -55,7 +55,7 @@ impl World {
             fake,
             stop,
             kubelet,
-            _state: state,
+            state,
         }
     }
 
@@ -86,6 +86,12 @@ impl World {
             Ok(pod) => pod,
             Err(_) => panic!("never: {:?}", self.store.get(key)),
         }
+    }
+
+    /// A path below the directory of the world's only pod.
+    fn of_pod(&self, path: &str) -> std::path::PathBuf {
+        let mut pods = std::fs::read_dir(self.state.path().join("pods")).unwrap();
+        pods.next().unwrap().unwrap().path().join(path)
     }
 
     async fn down(self) {
@@ -250,6 +256,68 @@ async fn a_container_that_ignores_sigterm_is_killed_after_the_grace_period() {
     assert!(asked.elapsed() >= Duration::from_secs(7));
     let signals: Vec<Signal> = world.fake.signals().into_iter().map(|(_, s)| s).collect();
     assert_eq!(signals, [Signal::SIGTERM, Signal::SIGKILL]);
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_starting_when_its_pod_is_deleted_does_not_stay() {
+    let world = World::new();
+    world.fake.is_slow_to_start("main", Duration::from_secs(5));
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app"}]}));
+    world
+        .until(&key, |pod| !text(pod, "/status/podIP").is_empty())
+        .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.store.delete(&key, None).unwrap();
+    world.until(&key, Value::is_null).await;
+    assert_eq!(world.fake.events(), ["start main", "SIGKILL main"]);
+    let left = std::fs::read_dir(world.state.path().join("pods")).unwrap();
+    assert_eq!(left.count(), 0);
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_follows_its_config_map_while_containers_are_still_to_start() {
+    let world = World::new();
+    let root = |pem: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "root", "namespace": "default"}, "data": {"pem": pem}})
+    };
+    world.store.create(root("first")).unwrap();
+    // It never ends, so nothing after it starts.
+    let key = world.pod(json!({
+        "initContainers": [{"name": "init", "image": "app"}],
+        "containers": [{"name": "main", "image": "app"}],
+        "volumes": [{"name": "root", "configMap": {"name": "root"}}]}));
+    let running = "/status/initContainerStatuses/0/state/running";
+    world
+        .until(&key, |pod| pod.pointer(running).is_some())
+        .await;
+    world.store.put(root("second")).unwrap();
+    let file = world.of_pod("volumes/root/pem");
+    let changed = async {
+        while std::fs::read_to_string(&file).unwrap() != "second" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), changed)
+        .await
+        .unwrap();
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_container_that_crashes_again_and_again_two_logs_stay() {
+    let world = World::new();
+    world.fake.exits("main", &[1, 1, 1, 1]);
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app"}]}));
+    world.until(&key, is_ready).await;
+    let mut logs: Vec<String> = std::fs::read_dir(world.of_pod("logs/main"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    logs.sort();
+    assert_eq!(logs, ["3.log", "4.log"]);
     world.down().await;
 }
 
