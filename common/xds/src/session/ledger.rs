@@ -1,6 +1,6 @@
 //! The book of one type of one stream: what was sent last under each name and what became of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -82,7 +82,7 @@ pub struct TypeReport {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     entries: HashMap<Arc<str>, Entry>,
     outstanding: Option<Outstanding>,
     last_sent: Option<u64>,
@@ -186,8 +186,9 @@ impl Ledger {
         let error = limits::error_text(error);
         let rejected = rejection::named(&error, outstanding.sent.iter().map(|(name, _)| name));
         self.last_nacked = Some(outstanding.nonce);
+        let named: HashSet<&Arc<str>> = rejected.iter().collect();
         for (name, told) in &outstanding.sent {
-            let status = if rejected.contains(name) {
+            let status = if named.contains(name) {
                 Status::Rejected
             } else {
                 Status::InDoubt
