@@ -1,10 +1,14 @@
 //! Applying one object, with the rules that Pods have of their own.
 
+use std::net::Ipv4Addr;
+
 use serde_json::Value;
 
 use crate::admission::{Admission, admit};
+use crate::controller::service::SERVICES;
 use crate::mesh::Applied;
-use crate::object::{Key, child, text};
+use crate::object::{Key, child, name, text};
+use crate::store::apply::check_key;
 use crate::store::{Outcome, Store};
 
 /// Applies `object` into the store.
@@ -20,16 +24,14 @@ pub fn one(
         |key| key.reference(),
     );
     let is_namespace = text(&object, "/kind") == "Namespace";
-    let name = Key::of(&object).map(|key| key.name);
-    let applied = if text(&object, "/kind") == "Pod" {
-        pod(store, object, namespace, node, admission)
-    } else {
-        store
-            .apply(object, namespace)
-            .map(|(outcome, _)| outcome)
-            .map_err(|error| error.to_string())
+    let namespace_name = Key::of(&object).map(|key| key.name);
+    let applied = match text(&object, "/kind") {
+        "Pod" => pod(store, object, namespace, node, admission),
+        "Service" => check_cluster_ip(store, &object, namespace)
+            .and_then(|()| other(store, object, namespace)),
+        _ => other(store, object, namespace),
     };
-    if let (true, Ok(_), Some(name)) = (is_namespace, &applied, name) {
+    if let (true, Ok(_), Some(name)) = (is_namespace, &applied, namespace_name) {
         furnish(store, &name);
     }
     match applied {
@@ -56,6 +58,50 @@ fn furnish(store: &Store, namespace: &str) {
     }));
 }
 
+fn other(store: &Store, object: Value, namespace: &str) -> Result<Outcome, String> {
+    store
+        .apply(object, namespace)
+        .map(|(outcome, _)| outcome)
+        .map_err(|error| error.to_string())
+}
+
+/// Refuses an address that a Service cannot have, as the API server does: the rules of all Services are one
+/// transaction, so one bad address would stop the others too.
+fn check_cluster_ip(store: &Store, service: &Value, namespace: &str) -> Result<(), String> {
+    let asked = text(service, "/spec/clusterIP");
+    if matches!(asked, "" | "None") {
+        return Ok(());
+    }
+    let invalid = |problem: String| {
+        Err(format!(
+            "Service {:?} is invalid: spec.clusterIPs: Invalid value: [{asked:?}]: {problem}",
+            name(service)
+        ))
+    };
+    let in_range = asked
+        .parse::<Ipv4Addr>()
+        .is_ok_and(|address| SERVICES.contains(&address));
+    if !in_range {
+        return invalid(format!(
+            "failed to allocate IP {asked}: the provided IP is not in the valid range. The range of valid IPs is {SERVICES}"
+        ));
+    }
+    let mut key = Key::core("Service", namespace, name(service));
+    if let Some(own) = Some(text(service, "/metadata/namespace")).filter(|own| !own.is_empty()) {
+        key.namespace = own.to_owned();
+    }
+    let taken = store
+        .view()
+        .of_kind("", "Service")
+        .any(|(other, service)| *other != key && text(service, "/spec/clusterIP") == asked);
+    if taken {
+        return invalid(format!(
+            "failed to allocate IP {asked}: provided IP is already allocated"
+        ));
+    }
+    Ok(())
+}
+
 /// A new pod is admitted (injected, defaulted). One that is there keeps its spec: only its labels and
 /// annotations can change, as in Kubernetes.
 fn pod(
@@ -69,6 +115,7 @@ fn pod(
         .entry("namespace")
         .or_insert_with(|| Value::String(namespace.to_owned()));
     let key = Key::of(&object).ok_or("a Pod needs metadata.name")?;
+    check_key(&key).map_err(|error| error.to_string())?;
     store
         .check_namespace(&key)
         .map_err(|error| error.to_string())?;

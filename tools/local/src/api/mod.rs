@@ -98,7 +98,7 @@ impl From<StoreError> for Failure {
             }
             StoreError::AlreadyExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
             StoreError::NamespaceTerminating(_) => (StatusCode::FORBIDDEN, "Forbidden"),
-            StoreError::Unnamed | StoreError::InvalidName(..) => {
+            StoreError::Unnamed | StoreError::InvalidKind(_) | StoreError::InvalidName(..) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "Invalid")
             }
         };

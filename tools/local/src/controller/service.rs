@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
 use super::Action;
@@ -10,6 +11,8 @@ use super::template::fnv1a;
 use crate::object::{Key, as_map, child, integer, list, text};
 use crate::store::View;
 
+/// Where the addresses of Services lie.
+pub const SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
 /// First node port that is given out, as Kubernetes' default range.
 const FIRST_NODE_PORT: u32 = 30_000;
 /// How many there are.
@@ -90,13 +93,13 @@ fn complete(
     object
 }
 
-/// An address of 10.96.0.0/16 that follows from the Service's name, so that it is the same after every
+/// An address of [`SERVICES`] that follows from the Service's name, so that it is the same after every
 /// start, or the next free one.
 fn allocate(key: &Key, taken: &mut BTreeSet<Ipv4Addr>) -> Ipv4Addr {
     const HOSTS: u32 = 65_534;
     // The first sixteen are Kubernetes' own (10.96.0.1 the API server, 10.96.0.10 its DNS).
     const RESERVED: u32 = 16;
-    let network = u32::from(Ipv4Addr::new(10, 96, 0, 0));
+    let network = u32::from(SERVICES.network());
     let start = fnv1a(key.to_string().as_bytes()) % (HOSTS - RESERVED);
     let address = (0..HOSTS - RESERVED)
         .map(|step| {

@@ -1,5 +1,6 @@
 //! The DNS server's sockets: UDP and TCP (RFC 1035, 4.2).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::store::Store;
 const CONNECTIONS: usize = 128;
 /// How long a TCP connection may say nothing.
 const IDLE: Duration = Duration::from_secs(10);
+/// How long a server rests after an error of its socket.
+const REST: Duration = Duration::from_millis(100);
 /// UDP answers longer than this are cut for clients that announce no more (RFC 1035, 4.2.1).
 const PLAIN_UDP: usize = 512;
 
@@ -44,18 +47,18 @@ impl Zone {
     }
 }
 
-/// Answers queries by UDP for as long as the socket works.
-///
-/// # Errors
-/// When the socket fails.
-pub async fn udp(socket: UdpSocket, zone: Zone) -> std::io::Result<()> {
+/// Answers queries by UDP for as long as it is polled.
+pub async fn udp(socket: UdpSocket, zone: Zone) -> Infallible {
     let mut buffer = vec![0_u8; 4096];
     loop {
         let (length, from) = match socket.recv_from(&mut buffer).await {
             Ok(received) => received,
             // ICMP errors of earlier answers come back here; they are nobody's business.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => continue,
-            Err(error) => return Err(error),
+            Err(error) => {
+                rest("UDP", &error).await;
+                continue;
+            }
         };
         let query = buffer.get(..length).unwrap_or_default();
         if let Some(response) = zone.respond(query, PLAIN_UDP) {
@@ -64,17 +67,19 @@ pub async fn udp(socket: UdpSocket, zone: Zone) -> std::io::Result<()> {
     }
 }
 
-/// Answers queries by TCP for as long as the listener works.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn tcp(listener: TcpListener, zone: Zone) -> std::io::Result<()> {
+/// Answers queries by TCP for as long as it is polled.
+pub async fn tcp(listener: TcpListener, zone: Zone) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return Ok(());
+        // Nobody closes it.
+        let place = Arc::clone(&places).acquire_owned().await;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                rest("TCP", &error).await;
+                continue;
+            }
         };
-        let (stream, _) = listener.accept().await?;
         let zone = zone.clone();
         tokio::spawn(async move {
             // A client that breaks off loses its own answer only.
@@ -82,6 +87,12 @@ pub async fn tcp(listener: TcpListener, zone: Zone) -> std::io::Result<()> {
             drop(place);
         });
     }
+}
+
+/// Descriptors or memory run out for a while: the mesh's names must not be gone for good then.
+async fn rest(protocol: &str, error: &std::io::Error) {
+    tracing::warn!(protocol, %error, "DNS: a query is lost");
+    tokio::time::sleep(REST).await;
 }
 
 async fn connection(mut stream: TcpStream, zone: &Zone) -> std::io::Result<()> {

@@ -353,17 +353,9 @@ impl Mesh {
         tasks.spawn(root_certificate::run(Arc::clone(&self.store), root));
         tasks.spawn({
             let zone = zone.clone();
-            async move {
-                if let Err(error) = crate::dns::serve::udp(udp, zone).await {
-                    tracing::error!(%error, "DNS by UDP has ended");
-                }
-            }
+            async move { match crate::dns::serve::udp(udp, zone).await {} }
         });
-        tasks.spawn(async move {
-            if let Err(error) = crate::dns::serve::tcp(tcp, zone).await {
-                tracing::error!(%error, "DNS by TCP has ended");
-            }
-        });
+        tasks.spawn(async move { match crate::dns::serve::tcp(tcp, zone).await {} });
         let mut orderly = lock(&self.orderly);
         orderly.spawn(export::run(
             Arc::clone(&self.store),

@@ -224,6 +224,43 @@ fn a_service_gets_an_address_and_its_ready_pods_by_named_port() {
 }
 
 #[test]
+fn an_address_that_a_service_cannot_have_is_refused_and_the_others_stay() {
+    let cluster = Cluster::new();
+    let service = |name: &str, address: &str| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"clusterIP": address, "ports": [{"port": 80}]}})
+    };
+    let refused = |object: Value| {
+        let applied = crate::apply::one(&cluster.store, object, "default", "n", &cluster.admission);
+        applied.error.unwrap()
+    };
+    cluster.apply(service("web", "10.96.1.2"));
+    // Applying it again is no conflict with itself.
+    cluster.apply(service("web", "10.96.1.2"));
+    for address in ["10.101.204.13", "fd00::1", "nonsense"] {
+        let error = refused(service("other", address));
+        assert!(
+            error.contains("spec.clusterIPs")
+                && error.contains(address)
+                && error.contains("10.96.0.0/16"),
+            "{error}"
+        );
+    }
+    let error = refused(service("other", "10.96.1.2"));
+    assert!(error.ends_with("already allocated"), "{error}");
+    assert_eq!(cluster.of("Service").len(), 1);
+}
+
+#[test]
+fn a_pods_name_is_checked_as_that_of_any_object() {
+    let cluster = Cluster::new();
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "../up"},
+        "spec": {"containers": [{"name": "c", "image": "x"}]}});
+    let applied = crate::apply::one(&cluster.store, pod, "default", "n", &cluster.admission);
+    assert!(applied.error.unwrap().contains("metadata.name"));
+}
+
+#[test]
 fn a_headless_service_keeps_no_address() {
     let cluster = Cluster::new();
     cluster.apply(

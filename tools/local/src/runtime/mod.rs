@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use ipnet::Ipv4Net;
 use nix::sys::signal::Signal;
 use sandbox::capabilities::Capabilities;
 use sandbox::container::{Container, ContainerSpec, Mount, MountSource};
 use sandbox::network::{Network, NetworkConfig, PodNetwork, Protocol, ServiceForward};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
+use crate::controller::service::SERVICES;
 use crate::kubelet::runtime::{
     Execution, Forward, ImageContent, Running, Runtime, RuntimeError, Start,
 };
@@ -45,9 +47,9 @@ impl Machine {
     /// Without root, or when the kernel refuses a step; the text says which.
     pub async fn create(images: PathBuf) -> Result<Self, RuntimeError> {
         let config = NetworkConfig {
-            // 10.244.0.0/24 and 10.96.0.0/16: one node's share of what clusters use.
-            pod_cidr: "10.244.0.0/24".parse().map_err(refused)?,
-            service_cidr: "10.96.0.0/16".parse().map_err(refused)?,
+            // As [`SERVICES`], one node's share of what clusters use.
+            pod_cidr: Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 24),
+            service_cidr: SERVICES,
             node_ip: Ipv4Addr::new(10, 244, 0, 1),
         };
         let network = blocking(move || Network::create(config).map_err(refused)).await?;

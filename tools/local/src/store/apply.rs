@@ -31,7 +31,7 @@ impl Store {
             metadata.remove("namespace");
         }
         let key = Key::of(&object).ok_or(StoreError::Unnamed)?;
-        check_name(&key)?;
+        check_key(&key)?;
         self.check_namespace(&key)?;
 
         let mut recorded = canonical(&object);
@@ -106,8 +106,19 @@ fn three_way(last: &Value, new: &Value, live: &mut Value) {
     }
 }
 
-/// Object names become file names and DNS names here, so what the API server refuses is refused.
-fn check_name(key: &Key) -> Result<(), StoreError> {
+/// Objects' kinds and names become file names and DNS names here, so what the API server refuses is refused.
+///
+/// # Errors
+/// [`StoreError::InvalidKind`], [`StoreError::InvalidName`].
+pub fn check_key(key: &Key) -> Result<(), StoreError> {
+    let plain_kind = key.kind.chars().all(|c| c.is_ascii_alphanumeric());
+    let plain_group = key
+        .group
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'));
+    if !plain_kind || !plain_group {
+        return Err(StoreError::InvalidKind(key.clone()));
+    }
     const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
         characters, '-' or '.', and must start and end with an alphanumeric character";
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -207,6 +218,18 @@ mod tests {
     fn an_object_in_a_namespace_that_does_not_exist_is_refused() {
         let error = store().apply(deployment(None, "a"), "nowhere").unwrap_err();
         assert_eq!(error.to_string(), r#"namespaces "nowhere" not found"#);
+    }
+
+    #[test]
+    fn a_kind_or_group_that_would_leave_its_folder_is_refused() {
+        for (version, kind) in [("v1", "../x"), ("v1", "A/b"), ("a b/v1", "A")] {
+            let object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}});
+            let error = store().apply(object, "default").unwrap_err().to_string();
+            assert!(
+                error.contains(kind) && error.contains("apiVersion"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub enum StoreError {
     /// The object has no kind or no name.
     #[error("the object needs `apiVersion`, `kind` and `metadata.name`")]
     Unnamed,
+    /// A kind or group that no API server has.
+    #[error("no matches for kind {:?} in group {:?}: kinds are letters and digits, apiVersion is GROUP/VERSION with a group of lower case letters, digits, '-' and '.'", .0.kind, .0.group)]
+    InvalidKind(Key),
     /// A name that the API server would refuse.
     #[error("{} {:?} is invalid: metadata.name: Invalid value: {:?}: {}", .0.kind, .0.name, .0.name, .1)]
     InvalidName(Key, &'static str),
@@ -240,6 +243,8 @@ impl Store {
         if key.group.is_empty() && (key.kind == "Pod" || key.kind == "Namespace") {
             let earlier = crate::object::integer(&old, "/metadata/deletionGracePeriodSeconds");
             let grace = grace_seconds
+                // kubectl's word for "what the pod says".
+                .filter(|seconds| *seconds >= 0)
                 .or_else(|| crate::object::integer(&old, "/spec/terminationGracePeriodSeconds"))
                 .unwrap_or(30);
             if is_terminating(&old) && earlier.is_none_or(|earlier| earlier <= grace) {
