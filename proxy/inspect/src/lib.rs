@@ -7,3 +7,6 @@ mod http;
 
 pub use hello::{ClientHello, Found, MOST_HELLO_BYTES, client_hello};
 pub use http::{Http, MOST_HTTP_BYTES, http};
+
+#[cfg(test)]
+mod tests;
