@@ -8,6 +8,9 @@
 //! differently (folded lines, bare CR, several hosts, white space in the request line, junk after a chunk): that is
 //! refused. A bare LF ends a line of a head, as with Envoy; in chunked content it is an error, as with Envoy.
 
+#[cfg(test)]
+mod tests;
+
 mod authority;
 mod chunk;
 mod config;

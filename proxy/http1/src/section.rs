@@ -112,6 +112,12 @@ impl Section {
         self.kept.extend_from_slice(bytes);
     }
 
+    /// Bytes of memory held.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.kept.capacity()
+    }
+
     /// Whether nothing is kept of an incomplete section.
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.is_empty() || self.given

@@ -80,16 +80,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the message under way; in a tunnel, this side of it. Nothing to do, and no error, when it is over already.
+    /// Ends the message under way; in a tunnel, this side of it. Nothing to do, and no error, when it is over already;
+    /// an error where a response is due that has not begun.
     ///
     /// # Errors
     /// See [`SendError`].
     pub fn finish(&mut self) -> Result<(), SendError> {
         match self.sending {
-            Sending::Over => return Ok(()),
+            Sending::Over | Sending::NotDue => return Ok(()),
             // On a client that is between requests the last one is over, too.
             Sending::Due if self.role == Role::Client => return Ok(()),
-            Sending::NotDue | Sending::Due => return Err(SendError::OutOfTurn),
+            Sending::Due => return Err(SendError::OutOfTurn),
             Sending::Body(Content::Sized(left)) if left > 0 => {
                 self.exchange.persistent = false;
                 self.end_message();

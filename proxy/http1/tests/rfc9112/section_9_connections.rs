@@ -170,7 +170,8 @@ fn s9_3_2_a_response_that_streams_keeps_the_next_request_waiting_until_it_is_fin
     assert!(!conn.wants_input());
     conn.finish().unwrap();
     assert_eq!(written(&mut conn), "3\r\nabc\r\n0\r\n\r\n");
-    assert_eq!(conn.finish(), Err(SendError::OutOfTurn));
+    assert_eq!(conn.finish(), Ok(()));
+    assert_eq!(conn.output(), b"");
     assert!(feed(&mut conn, left, &mut seen).unwrap().is_empty());
     assert_eq!(seen.len(), 4);
 }
@@ -297,4 +298,7 @@ fn only_a_server_answers_and_only_a_client_asks() {
     );
     assert_eq!(conn.send_data(b"x"), Err(SendError::OutOfTurn));
     assert_eq!(conn.output(), b"");
+    asked(&mut conn, get("")).unwrap();
+    assert_eq!(conn.finish(), Err(SendError::OutOfTurn));
+    assert_eq!(conn.send_trailers(&head), Err(SendError::OutOfTurn));
 }
