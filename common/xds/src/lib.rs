@@ -7,6 +7,6 @@ mod resource;
 pub mod server;
 pub mod session;
 mod stream;
-pub mod wire;
+mod wire;
 
 pub use resource::{Resource, TypeUrl, Version};

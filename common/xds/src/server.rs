@@ -56,7 +56,7 @@ impl<C> AggregatedDiscovery<C> {
         }
     }
 
-    /// Ends each stream at this age. A client that goes on connects again, maybe to another
+    /// Ends each stream at this age, give or take a tenth. A client that goes on connects again, maybe to another
     /// replica, and proves anew who it is.
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;

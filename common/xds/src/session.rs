@@ -4,12 +4,13 @@
 //! versions it carried are kept; and, orthogonally, a set of differences still to send, of which
 //! only the latest counts.
 
-pub mod delta;
+pub(crate) mod delta;
 mod ledger;
-pub mod limits;
+pub(crate) mod limits;
 mod order;
-pub mod rejection;
-pub mod sotw;
+mod rejection;
+pub(crate) mod sotw;
+mod types;
 
 #[cfg(test)]
 mod model_tests;
@@ -18,12 +19,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use ledger::{ResourceReport, Status, TypeReport};
+pub(crate) use limits::LimitExceeded;
+pub(crate) use types::{Differences, Types};
 
 use crate::TypeUrl;
 
 /// The largest body of one response that is split rather than sent whole, in bytes: below gRPC's
 /// usual limit of 4 MiB on a received message.
-pub const MAX_RESPONSE: usize = 3 * 1024 * 1024;
+const MAX_RESPONSE: usize = 3 * 1024 * 1024;
 
 /// What a client asked for of one type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

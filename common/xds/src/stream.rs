@@ -1,6 +1,7 @@
 //! One stream between its wire and its session: requests in, differences out, until either side
 //! ends it.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::TypeUrl;
 use crate::configuration::{Configuration, Report};
 use crate::protocol::Protocol;
 use crate::session::{Answer, TypeReport};
+use crate::wire::Response;
 
 /// How long a client may take to say who it is.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
@@ -36,7 +38,7 @@ impl<P: Protocol> Report for Shared<P> {
     }
 
     fn types(&self) -> Vec<TypeReport> {
-        self.lock().report()
+        self.lock().types().report()
     }
 }
 
@@ -85,7 +87,7 @@ impl<P: Protocol, C: Configuration> Stream<P, C> {
         let introduction = tokio::time::sleep(INTRODUCTION);
         tokio::pin!(introduction);
         let mut introduced = false;
-        let end = tokio::time::sleep(self.max_age);
+        let end = tokio::time::sleep(aged(self.max_age, chance()));
         tokio::pin!(end);
         loop {
             // A client's own requests go before pushes: their answers are what it waits for.
@@ -120,6 +122,20 @@ impl<P: Protocol, C: Configuration> Stream<P, C> {
     }
 }
 
+/// An age give or take a tenth, by a chance of 0 to 1: after a restart all clients connect at once,
+/// and must not do so again and again.
+fn aged(age: Duration, chance: f64) -> Duration {
+    age.saturating_sub(age / 10).saturating_add(
+        Duration::try_from_secs_f64(age.as_secs_f64() * chance / 5.0).unwrap_or(age),
+    )
+}
+
+/// A number from 0 to 1; good enough to spread load.
+fn chance() -> f64 {
+    let bits = RandomState::new().hash_one(0_u8) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
 struct Open<P: Protocol, C: Configuration> {
     configuration: Arc<C>,
     client: C::Client,
@@ -150,8 +166,8 @@ impl<P: Protocol, C: Configuration> Open<P, C> {
         let subscriptions: Vec<_> = self
             .session
             .lock()
+            .types()
             .subscriptions()
-            .into_iter()
             .map(|(type_url, subscription)| (type_url, subscription.clone()))
             .collect();
         for (type_url, subscription) in subscriptions {
@@ -171,9 +187,10 @@ impl<P: Protocol, C: Configuration> Open<P, C> {
             let Some(response) = self.session.lock().next_response() else {
                 return Ok(());
             };
-            let (type_url, resources, bytes) = P::measure(&response);
+            let resources = response.resources();
+            let bytes = resources.iter().map(|resource| resource.body.len()).sum();
             self.configuration
-                .sent(&self.client, type_url, resources, bytes);
+                .sent(&self.client, response.type_url(), resources.len(), bytes);
             if self.responses.send(Ok(response)).await.is_err() {
                 return Err(Status::cancelled("the client is gone"));
             }
@@ -182,18 +199,32 @@ impl<P: Protocol, C: Configuration> Open<P, C> {
 
     /// Gives the session the resources of every type whose subscription changed.
     fn refresh(&self) {
-        let stale: Vec<_> = {
-            let session = self.session.lock();
-            let stale = session.stale().into_iter();
-            stale
-                .filter_map(|t| Some((t, session.subscription(t)?.clone())))
-                .collect()
-        };
+        let stale: Vec<_> = self
+            .session
+            .lock()
+            .types()
+            .stale()
+            .map(|(type_url, subscription)| (type_url, subscription.clone()))
+            .collect();
         for (type_url, subscription) in stale {
             let wanted = self
                 .configuration
                 .resources(&self.client, type_url, &subscription);
             self.session.lock().update(type_url, &wanted);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_of_one_begin_end_within_a_fifth_of_their_age() {
+        let age = Duration::from_secs(1800);
+        assert_eq!(aged(age, 0.0), Duration::from_secs(1620));
+        assert_eq!(aged(age, 0.5), age);
+        assert_eq!(aged(age, 1.0), Duration::from_secs(1980));
+        assert!(aged(Duration::MAX, chance()) > age, "no age is no end");
     }
 }

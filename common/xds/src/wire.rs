@@ -14,32 +14,36 @@ use crate::{Resource, TypeUrl};
 
 /// A `DeltaDiscoveryResponse`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DeltaResponse {
+pub(crate) struct DeltaResponse {
     /// `type_url`.
-    pub type_url: TypeUrl,
+    pub(crate) type_url: TypeUrl,
     /// `nonce`.
-    pub nonce: String,
+    pub(crate) nonce: String,
     /// `resources`, each with its version.
-    pub resources: Vec<Arc<Resource>>,
+    pub(crate) resources: Vec<Arc<Resource>>,
     /// `removed_resources`.
-    pub removed: Vec<Arc<str>>,
+    pub(crate) removed: Vec<Arc<str>>,
 }
 
 /// A (state-of-the-world) `DiscoveryResponse`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SotwResponse {
+pub(crate) struct SotwResponse {
     /// `type_url`.
-    pub type_url: TypeUrl,
+    pub(crate) type_url: TypeUrl,
     /// `nonce`.
-    pub nonce: String,
+    pub(crate) nonce: String,
     /// `version_info`.
-    pub version: String,
+    pub(crate) version: String,
     /// `resources`.
-    pub resources: Vec<Arc<Resource>>,
+    pub(crate) resources: Vec<Arc<Resource>>,
 }
 
 /// A response that can be written with the name of the control plane in it.
-pub trait Response: Send + 'static {
+pub(crate) trait Response: Send + 'static {
+    /// The type of the resources.
+    fn type_url(&self) -> TypeUrl;
+    /// The resources that it carries.
+    fn resources(&self) -> &[Arc<Resource>];
     /// Writes the encoded message. `control_plane` becomes `ControlPlane.identifier`.
     fn encode(&self, control_plane: &str, to: &mut impl BufMut);
     /// How many bytes [`Response::encode`] writes.
@@ -47,6 +51,14 @@ pub trait Response: Send + 'static {
 }
 
 impl Response for DeltaResponse {
+    fn type_url(&self) -> TypeUrl {
+        self.type_url
+    }
+
+    fn resources(&self) -> &[Arc<Resource>] {
+        &self.resources
+    }
+
     fn encode(&self, control_plane: &str, to: &mut impl BufMut) {
         for resource in &self.resources {
             let (any, version) = (any_len(resource), resource.version.to_string());
@@ -81,6 +93,14 @@ impl Response for DeltaResponse {
 }
 
 impl Response for SotwResponse {
+    fn type_url(&self) -> TypeUrl {
+        self.type_url
+    }
+
+    fn resources(&self) -> &[Arc<Resource>] {
+        &self.resources
+    }
+
     fn encode(&self, control_plane: &str, to: &mut impl BufMut) {
         text(1, &self.version, to);
         for resource in &self.resources {
@@ -152,14 +172,14 @@ fn nested_len(tag: u32, len: usize) -> usize {
 
 /// A tonic codec that writes responses of the type `Res` and reads requests of the type `Req`.
 #[derive(Debug)]
-pub struct ResponseCodec<Req, Res> {
+pub(crate) struct ResponseCodec<Req, Res> {
     control_plane: Arc<str>,
     types: PhantomData<fn() -> (Req, Res)>,
 }
 
 impl<Req, Res> ResponseCodec<Req, Res> {
     /// A codec that names the control plane in every response.
-    pub fn new(control_plane: Arc<str>) -> Self {
+    pub(crate) fn new(control_plane: Arc<str>) -> Self {
         let types = PhantomData;
         Self {
             control_plane,

@@ -18,6 +18,7 @@ use envoy_types::pb::google::rpc::Status as RpcStatus;
 
 use super::delta::Session;
 use super::{Answer, Subscription};
+use crate::protocol::Protocol;
 use crate::wire::DeltaResponse;
 use crate::{Resource, TypeUrl, Version};
 
@@ -190,7 +191,7 @@ impl Walk {
             seed,
             random,
             world,
-            session: Session::new(),
+            session: Session::default(),
             client: Client::default(),
             to_client: VecDeque::new(),
             acked: HashMap::new(),
@@ -227,6 +228,7 @@ impl Walk {
     fn update_all(&mut self) {
         let subscriptions: Vec<_> = self
             .session
+            .types()
             .subscriptions()
             .map(|(t, s)| (t, s.clone()))
             .collect();
@@ -237,7 +239,7 @@ impl Walk {
     }
 
     fn reconnect(&mut self) {
-        self.session = Session::new();
+        self.session = Session::default();
         self.to_client.clear();
         self.acked.clear();
         self.in_flight.clear();
@@ -275,8 +277,13 @@ impl Walk {
             let key = (type_url, name.clone());
             self.acked.insert(key, Version::parse(version).unwrap());
         }
-        for type_url in self.session.stale() {
-            let subscription = self.session.subscription(type_url).unwrap().clone();
+        let stale: Vec<_> = self
+            .session
+            .types()
+            .stale()
+            .map(|(t, s)| (t, s.clone()))
+            .collect();
+        for (type_url, subscription) in stale {
             let wanted = self.world.of(type_url, &subscription);
             self.session.update(type_url, &wanted);
         }
@@ -374,7 +381,7 @@ fn every_walk_ends_with_the_state_of_the_world() {
 #[test]
 fn a_silent_client_costs_one_state_and_not_a_queue() {
     let mut random = Random(7);
-    let mut session = Session::new();
+    let mut session = Session::default();
     let request = DeltaDiscoveryRequest::default();
     session.on_request(TypeUrl::Cluster, &request).unwrap();
     let mut sent = 0;
@@ -386,5 +393,5 @@ fn a_silent_client_costs_one_state_and_not_a_queue() {
         }
     }
     assert_eq!(sent, 1);
-    assert!(session.report()[0].resources.len() <= 6);
+    assert!(session.types().report()[0].resources.len() <= 6);
 }

@@ -46,7 +46,7 @@ fn exchange(session: &mut Session, request: &DeltaDiscoveryRequest, clusters: &[
 
 #[test]
 fn a_client_of_clusters_alone_is_remembered_by_the_clusters_that_it_has() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     let clusters = [cluster("a", "1"), cluster("b", "1")];
     for _ in 0..5 {
         exchange(&mut session, &subscribe("*"), &clusters);
@@ -63,7 +63,7 @@ fn a_client_of_clusters_alone_is_remembered_by_the_clusters_that_it_has() {
 
 #[test]
 fn names_that_are_gone_are_forgotten_although_they_were_sent_again() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     exchange(&mut session, &subscribe("*"), &[cluster("a", "0")]);
     for round in ["1", "2", "3"] {
         let changed = [cluster("a", round)];
@@ -79,8 +79,39 @@ fn names_that_are_gone_are_forgotten_although_they_were_sent_again() {
             ..ack(&response)
         };
         session.on_request(CDS, &refusal).unwrap();
-        assert_eq!(session.types[&CDS].sent_again.len(), 1, "round {round}");
+        assert_eq!(
+            session.types.states[&CDS].differences.sent_again.len(),
+            1,
+            "round {round}"
+        );
         exchange(&mut session, &unsubscribe(round), &changed);
-        assert_eq!(session.types[&CDS].sent_again.len(), 0, "round {round}");
+        assert_eq!(
+            session.types.states[&CDS].differences.sent_again.len(),
+            0,
+            "round {round}"
+        );
     }
+}
+
+#[test]
+fn names_are_bounded_by_their_bytes_and_those_given_up_make_room() {
+    let mut session = Session::default();
+    let many = |from: usize| -> Vec<String> {
+        let count = limits::MAX_NAME_BYTES / limits::MAX_NAME;
+        (from..from + count).map(|i| format!("{i:01024}")).collect()
+    };
+    let ask = |names: Vec<String>| DeltaDiscoveryRequest {
+        resource_names_subscribe: names,
+        ..Default::default()
+    };
+    session.on_request(CDS, &ask(many(0))).unwrap();
+    session.on_request(CDS, &ask(many(0))).unwrap();
+    let refused = session.on_request(CDS, &ask(vec!["one more".to_owned()]));
+    assert!(matches!(refused, Err(LimitExceeded::NameBytes { .. })));
+    let given_up = DeltaDiscoveryRequest {
+        resource_names_unsubscribe: many(0),
+        ..Default::default()
+    };
+    session.on_request(CDS, &given_up).unwrap();
+    session.on_request(CDS, &ask(many(1_000_000))).unwrap();
 }

@@ -71,7 +71,7 @@ fn removed(response: &DeltaResponse) -> Vec<&str> {
 }
 
 fn status(session: &Session, type_url: TypeUrl, name: &str) -> Option<Status> {
-    let report = session.report();
+    let report = session.types().report();
     let of_type = report.iter().find(|r| r.type_url == type_url.as_str())?;
     let of_name = of_type.resources.iter().find(|r| &*r.name == name)?;
     Some(of_name.status)
@@ -79,7 +79,7 @@ fn status(session: &Session, type_url: TypeUrl, name: &str) -> Option<Status> {
 
 /// A session whose client has acked these clusters.
 fn with_clusters(clusters: &[Arc<Resource>]) -> Session {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(CDS, &subscribe(&[])).unwrap();
     session.update(CDS, clusters);
     let response = session.next_response().unwrap();
@@ -89,7 +89,7 @@ fn with_clusters(clusters: &[Arc<Resource>]) -> Session {
 
 #[test]
 fn naming_nothing_at_first_means_all_clusters_and_listeners_but_no_routes() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     assert!(
         session
             .on_request(CDS, &subscribe(&[]))
@@ -109,6 +109,7 @@ fn naming_nothing_at_first_means_all_clusters_and_listeners_but_no_routes() {
             .resubscribed
     );
     let wild: Vec<_> = session
+        .types()
         .subscriptions()
         .map(|(t, s)| (t, s.wildcard))
         .collect();
@@ -117,7 +118,7 @@ fn naming_nothing_at_first_means_all_clusters_and_listeners_but_no_routes() {
 
 #[test]
 fn a_first_wildcard_is_answered_even_by_nothing() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(CDS, &subscribe(&[])).unwrap();
     assert_eq!(session.next_response(), None, "nothing is known yet");
     session.update(CDS, &[]);
@@ -193,13 +194,13 @@ fn a_refused_resource_is_not_sent_again_and_its_neighbours_are_once() {
     assert_eq!(status(&session, CDS, "good"), Some(Status::Acked));
     session.update(CDS, &[bad, good.clone()]);
     assert_eq!(session.next_response(), None);
-    assert_eq!(session.report()[0].error.as_deref(), Some(why));
+    assert_eq!(session.types().report()[0].error.as_deref(), Some(why));
 
     session.update(CDS, &[resource(CDS, "bad", "mended"), good]);
     let mended = session.next_response().unwrap();
     assert_eq!(names(&mended), ["bad"]);
     session.on_request(CDS, &ack(&mended)).unwrap();
-    assert_eq!(session.report()[0].error, None);
+    assert_eq!(session.types().report()[0].error, None);
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn what_stays_in_doubt_after_a_second_try_is_left_alone() {
 
 #[test]
 fn an_answer_to_another_nonce_is_ignored_but_its_subscriptions_count() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(EDS, &subscribe(&["a"])).unwrap();
     session.update(EDS, &[resource(EDS, "a", "1")]);
     let response = session.next_response().unwrap();
@@ -250,7 +251,7 @@ fn an_answer_to_another_nonce_is_ignored_but_its_subscriptions_count() {
 
 #[test]
 fn a_name_that_does_not_exist_is_said_to_be_absent_once_and_sent_when_it_appears() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(EDS, &subscribe(&["a"])).unwrap();
     session.update(EDS, &[]);
     let response = session.next_response().unwrap();
@@ -264,7 +265,7 @@ fn a_name_that_does_not_exist_is_said_to_be_absent_once_and_sent_when_it_appears
 
 #[test]
 fn a_name_asked_for_again_is_sent_again() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     let a = [resource(EDS, "a", "1")];
     session.on_request(EDS, &subscribe(&["a"])).unwrap();
     session.update(EDS, &a);
@@ -282,7 +283,7 @@ fn a_name_asked_for_again_is_sent_again() {
 
 #[test]
 fn an_unsubscribed_name_is_neither_sent_nor_removed() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(EDS, &subscribe(&["a", "b"])).unwrap();
     session.update(EDS, &[resource(EDS, "a", "1"), resource(EDS, "b", "1")]);
     let response = session.next_response().unwrap();
@@ -295,7 +296,7 @@ fn an_unsubscribed_name_is_neither_sent_nor_removed() {
 
 #[test]
 fn a_name_left_to_the_wildcard_is_told_of_again() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session
         .on_request(CDS, &subscribe(&["*", "a", "b"]))
         .unwrap();
@@ -313,7 +314,7 @@ fn a_name_left_to_the_wildcard_is_told_of_again() {
 
 #[test]
 fn giving_up_the_wildcard_keeps_the_names() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(CDS, &subscribe(&["*", "a"])).unwrap();
     session.update(CDS, &[resource(CDS, "a", "1"), resource(CDS, "b", "1")]);
     let response = session.next_response().unwrap();
@@ -333,7 +334,7 @@ fn a_client_that_reconnects_gets_only_differences() {
         ("gone".to_owned(), old.version.to_string()),
         ("foreign".to_owned(), "2026-01-01T00:00:00Z/7".to_owned()),
     ]);
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(CDS, &request).unwrap();
     session.update(
         CDS,
@@ -360,7 +361,7 @@ fn a_client_that_reconnects_and_lacks_nothing_gets_nothing() {
     let a = resource(CDS, "a", "1");
     let mut request = subscribe(&["*"]);
     request.initial_resource_versions = HashMap::from([("a".to_owned(), a.version.to_string())]);
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(CDS, &request).unwrap();
     session.update(CDS, &[a]);
     session.introduced();
@@ -369,7 +370,7 @@ fn a_client_that_reconnects_and_lacks_nothing_gets_nothing() {
 
 #[test]
 fn clusters_come_before_the_routes_that_use_them_and_leave_after() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(RDS, &subscribe(&["80"])).unwrap();
     session.on_request(LDS, &subscribe(&["*"])).unwrap();
     session.on_request(EDS, &subscribe(&["old"])).unwrap();
@@ -441,7 +442,7 @@ fn a_cluster_in_a_new_form_gets_its_endpoints_again() {
 
     session.update(CDS, &[resource(CDS, "a", "2")]);
     assert_eq!(session.next_response().unwrap().type_url, CDS);
-    assert_eq!(session.stale(), [EDS]);
+    assert!(session.types().stale().map(|(t, _)| t).eq([EDS]));
     session.update(EDS, &endpoints);
     let again = session.next_response().unwrap();
     assert_eq!((again.type_url, names(&again)), (EDS, vec!["a"]));
@@ -458,7 +459,7 @@ fn an_endpoint_change_touches_endpoints_alone() {
     session.update(EDS, &[resource(EDS, "a", "2")]);
     assert_eq!(session.next_response().unwrap().type_url, EDS);
     assert_eq!(session.next_response(), None);
-    assert!(session.stale().is_empty());
+    assert_eq!(session.types().stale().count(), 0);
 }
 
 #[test]
@@ -467,7 +468,7 @@ fn a_large_state_leaves_in_several_responses() {
     let many: Vec<_> = (0..4)
         .map(|i| resource(CDS, &format!("c{i}"), &body))
         .collect();
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.on_request(CDS, &subscribe(&[])).unwrap();
     session.update(CDS, &many);
     let mut seen = 0;
@@ -481,7 +482,7 @@ fn a_large_state_leaves_in_several_responses() {
 
 #[test]
 fn names_without_bound_are_refused_and_change_nothing() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     let many: Vec<String> = (0..=limits::MAX_NAMES).map(|i| i.to_string()).collect();
     let mut request = subscribe(&[]);
     request.resource_names_subscribe = many;
@@ -494,5 +495,5 @@ fn names_without_bound_are_refused_and_change_nothing() {
         session.on_request(EDS, &subscribe(&[&long])),
         Err(LimitExceeded::Name { .. })
     ));
-    assert_eq!(session.subscriptions().count(), 0);
+    assert_eq!(session.types().subscriptions().count(), 0);
 }
