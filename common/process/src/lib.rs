@@ -2,10 +2,12 @@
 //! metrics, a small HTTP server for operators, and writing files so that a crash cannot tear them.
 
 pub mod crypto;
+pub mod duration;
 pub mod fs;
 pub mod http;
 pub mod logging;
 pub mod places;
+pub mod program;
 pub mod prompt;
 pub mod shutdown;
 pub mod telemetry;
