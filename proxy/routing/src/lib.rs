@@ -28,3 +28,6 @@ pub use normalize::{Normalized, normalize};
 pub use redirect::{Location, https_redirect, redirect};
 pub use rewrite::{rewrite_host, rewrite_path};
 pub use table::{Facts, Match, needs_https, route, route_in, virtual_host};
+
+#[cfg(test)]
+mod tests;
