@@ -1,5 +1,6 @@
 //! Manifests: files, directories and standard input as objects and complaints.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,8 @@ use serde_json::Value;
 
 use crate::object::kinds;
 
-/// Standard input is read up to this many bytes.
-const STDIN_LIMIT: u64 = 64 * 1024 * 1024;
+/// Bytes that are read in all; the daemon takes no more at once.
+const LIMIT: u64 = 32 * 1024 * 1024;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Manifests {
     pub errors: Vec<String>,
     /// What is kept and deserves a word.
     pub warnings: Vec<String>,
+    /// Bytes read so far.
+    read: u64,
 }
 
 impl Manifests {
@@ -40,15 +43,11 @@ impl Manifests {
         }
     }
 
-    /// Adds a file, the `.yaml`, `.yml` and `.json` files of a directory in the order of their names, or
-    /// standard input for `-`.
+    /// Adds a file, the `.yaml`, `.yml` and `.json` files of a directory in the order of their names (each once,
+    /// however many symbolic links lead to it), or standard input for `-`.
     pub fn add_path(&mut self, path: &Path) {
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            match std::io::stdin().take(STDIN_LIMIT).read_to_string(&mut text) {
-                Ok(_) => self.add_text(&text, "standard input"),
-                Err(error) => self.errors.push(format!("standard input: {error}")),
-            }
+            self.add_read(&mut std::io::stdin(), "standard input");
             return;
         }
         for file in match files(path) {
@@ -61,10 +60,26 @@ impl Manifests {
                 return;
             }
         } {
-            match std::fs::read_to_string(&file) {
-                Ok(text) => self.add_text(&text, &file.display().to_string()),
+            match std::fs::File::open(&file) {
+                Ok(mut open) => self.add_read(&mut open, &file.display().to_string()),
                 Err(error) => self.errors.push(format!("{}: {error}", file.display())),
             }
+        }
+    }
+
+    fn add_read(&mut self, from: &mut dyn Read, source: &str) {
+        let left = LIMIT.saturating_sub(self.read);
+        let mut text = String::new();
+        match from.take(left + 1).read_to_string(&mut text) {
+            Ok(length) if length as u64 > left => self.errors.push(format!(
+                "{source}: is beyond the {} MiB that are read at once: apply it in parts",
+                LIMIT >> 20
+            )),
+            Ok(length) => {
+                self.read += length as u64;
+                self.add_text(&text, source);
+            }
+            Err(error) => self.errors.push(format!("{source}: {error}")),
         }
     }
 
@@ -109,6 +124,12 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
         })
         .collect();
     files.sort();
+    let mut seen = BTreeSet::new();
+    // A link that leads nowhere is told when it is opened.
+    files.retain(|file| {
+        file.canonicalize()
+            .map_or(true, |canonical| seen.insert(canonical))
+    });
     Ok(files)
 }
 
@@ -180,5 +201,39 @@ mod tests {
         let names: Vec<&str> = read.objects.iter().map(|o| o.name.as_str()).collect();
         assert_eq!(names, ["first", "second"]);
         assert_eq!(read.errors.len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_many_links_of_a_directory_lead_to_is_read_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("b.yaml");
+        std::fs::write(
+            &file,
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+        )
+        .unwrap();
+        for link in ["a.yaml", "c.yaml"] {
+            std::os::unix::fs::symlink(&file, directory.path().join(link)).unwrap();
+        }
+        let mut read = Manifests::default();
+        read.add_path(directory.path());
+        assert_eq!((read.objects.len(), read.errors.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_is_longer_than_is_read_at_once_is_refused_and_not_cut() {
+        let mut read = Manifests::default();
+        let long = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n#";
+        read.add_read(&mut long.as_bytes(), "small.yaml");
+        read.add_read(
+            &mut long.as_bytes().chain(std::io::repeat(b'#')),
+            "endless.yaml",
+        );
+        assert_eq!(read.objects.len(), 1);
+        assert!(
+            read.errors[0].starts_with("endless.yaml") && read.errors[0].contains("32 MiB"),
+            "{:?}",
+            read.errors
+        );
     }
 }
