@@ -76,6 +76,14 @@ impl Place {
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.state, &self.name)
     }
+
+    /// ` --name NAME`, nothing for the default, as commands that are shown to the user need it.
+    pub(crate) fn flag(&self) -> String {
+        match self.name.as_str() {
+            "default" => String::new(),
+            name => format!(" --name {name}"),
+        }
+    }
 }
 
 /// Runs a `local` command.

@@ -271,7 +271,12 @@ async fn wait_for_daemon(place: &Place, daemon: &mut Child) -> Result<(), Failur
                 false => Failure::plain(local::logs::tail(last, 10).to_owned()),
             });
         }
-        if client.status().await.is_ok() {
+        // Another daemon of this name may have been a moment earlier: this one then ends and says so.
+        if client
+            .status()
+            .await
+            .is_ok_and(|status| status.pid == daemon.id())
+        {
             return Ok(());
         }
         tokio::time::sleep(LOOK).await;
@@ -309,12 +314,9 @@ async fn wait_until_ready(client: &Client, args: &UpArgs) -> Result<(), Failure>
 }
 
 fn next_steps(place: &Place) {
-    let name = match place.name.as_str() {
-        "default" => String::new(),
-        name => format!(" --name {name}"),
-    };
+    let flag = place.flag();
     say(&format!(
-        "mesh {:?} is up. Next:\n  lateen local{name} label namespace default istio-injection=enabled\n  lateen local{name} apply -f FILE\n  lateen local{name} get pods\n  sudo lateen local{name} down",
+        "mesh {:?} is up. Next:\n  lateen local{flag} label namespace default istio-injection=enabled\n  lateen local{flag} apply -f FILE\n  lateen local{flag} get pods\n  sudo lateen local{flag} down",
         place.name
     ));
 }
@@ -334,36 +336,54 @@ async fn end_daemon(place: &Place, daemon: &mut Child) {
 
 pub(super) async fn down(place: &Place) -> Result<(), Failure> {
     let client = place.client();
-    match client.shutdown().await {
-        Ok(status) => {
-            let process = PathBuf::from(format!("/proc/{}", status.pid));
-            wait_for_end(&process).await?;
-            let _ = std::fs::remove_file(log_path(place));
-            say(&format!("mesh {:?} is down", place.name));
-            Ok(())
+    let deadline = tokio::time::Instant::now() + END;
+    loop {
+        match client.shutdown().await {
+            Ok(status) => {
+                let process = PathBuf::from(format!("/proc/{}", status.pid));
+                wait_for_end(&process).await?;
+                let _ = std::fs::remove_file(log_path(place));
+                say(&format!("mesh {:?} is down", place.name));
+                return Ok(());
+            }
+            Err(error @ local::api::client::ClientError::Denied { .. }) => return Err(error.into()),
+            Err(_) => {}
         }
-        Err(error @ local::api::client::ClientError::Denied { .. }) => Err(error.into()),
-        Err(_) if !nix::unistd::geteuid().is_root() && place.state.join(&place.name).exists() => {
-            Err(Failure::error(format!(
-                "mesh {:?} has left files that belong to root: sudo lateen local down",
-                place.name
-            )))
+        if !nix::unistd::geteuid().is_root() {
+            return without_root(place);
         }
-        Err(_) => {
-            let found = Leftovers::remove(&place.state, &place.name)?;
-            let _ = std::fs::remove_file(log_path(place));
-            say(&match found {
-                Leftovers::None => format!("no mesh {:?} is running", place.name),
-                Leftovers::Removed => {
-                    format!(
+        match Leftovers::remove(&place.state, &place.name) {
+            Ok(found) => {
+                let _ = std::fs::remove_file(log_path(place));
+                say(&match found {
+                    Leftovers::None => format!("no mesh {:?} is running", place.name),
+                    Leftovers::Removed => format!(
                         "mesh {:?} was not running; what it had left is gone",
                         place.name
-                    )
-                }
-            });
-            Ok(())
+                    ),
+                });
+                return Ok(());
+            }
+            // It is starting, or ending by itself: in a moment it answers or is gone.
+            Err(MeshError::Running { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// What a user can say of a mesh that does not answer.
+fn without_root(place: &Place) -> Result<(), Failure> {
+    if place.state.join(&place.name).exists() {
+        return Err(Failure::error(format!(
+            "mesh {:?} has left files that belong to root: sudo lateen local{} down",
+            place.name,
+            place.flag()
+        )));
+    }
+    say(&format!("no mesh {:?} is running", place.name));
+    Ok(())
 }
 
 async fn wait_for_end(process: &Path) -> Result<(), Failure> {

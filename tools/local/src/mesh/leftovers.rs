@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::MeshError;
-use super::state::{check_name, lock_path, mesh_path, state_error};
+use super::state::{check_name, hold, lock_path, mesh_path, state_error};
 
 /// What [`Leftovers::remove`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +18,18 @@ impl Leftovers {
     /// Removes what is left of mesh `name` below `base`, whose daemon is dead.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// [`MeshError::Running`] when it lives, be it that it does not answer yet; [`MeshError::State`] when the file
+    /// system refuses.
     pub fn remove(base: &Path, name: &str) -> Result<Self, MeshError> {
         check_name(name)?;
         let (path, lock) = (mesh_path(base, name), lock_path(base, name));
-        let found = path.exists() || lock.exists();
+        if !path.exists() && !lock.exists() {
+            return Ok(Self::None);
+        }
+        let _held = hold(&lock, name)?;
         clean(&path)?;
         let _ = std::fs::remove_file(&lock);
-        Ok(if found { Self::Removed } else { Self::None })
+        Ok(Self::Removed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -90,32 +90,47 @@ impl StateDirectory {
     }
 }
 
-fn hold(lock: &Path, name: &str) -> Result<Flock<File>, MeshError> {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(lock)
-        .map_err(state_error(lock))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(mut held) => {
-            let pid = std::process::id().to_string();
-            held.set_len(0)
-                .and_then(|()| held.rewind())
-                .and_then(|()| held.write_all(pid.as_bytes()))
-                .map_err(state_error(lock))?;
-            Ok(held)
+/// Locks the file and writes this process's pid into it.
+pub(super) fn hold(lock: &Path, name: &str) -> Result<Flock<File>, MeshError> {
+    loop {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(lock)
+            .map_err(state_error(lock))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut held) => {
+                // Whoever held it may have removed it in between: a lock on a file that others do not find is none.
+                if !is_still_at(&held, lock) {
+                    continue;
+                }
+                let pid = std::process::id().to_string();
+                held.set_len(0)
+                    .and_then(|()| held.rewind())
+                    .and_then(|()| held.write_all(pid.as_bytes()))
+                    .map_err(state_error(lock))?;
+                return Ok(held);
+            }
+            Err((returned, _)) => {
+                file = returned;
+                let mut pid = String::new();
+                let _ = file.read_to_string(&mut pid);
+                return Err(MeshError::Running {
+                    name: name.to_owned(),
+                    pid,
+                });
+            }
         }
-        Err((returned, _)) => {
-            file = returned;
-            let mut pid = String::new();
-            let _ = file.read_to_string(&mut pid);
-            Err(MeshError::Running {
-                name: name.to_owned(),
-                pid,
-            })
-        }
+    }
+}
+
+fn is_still_at(held: &File, path: &Path) -> bool {
+    let identity = |data: std::fs::Metadata| (data.dev(), data.ino());
+    match (held.metadata(), std::fs::metadata(path)) {
+        (Ok(held), Ok(there)) => identity(held) == identity(there),
+        _ => false,
     }
 }
 
@@ -140,6 +155,7 @@ pub(super) fn write_jwks(node_root: &Path, jwks: &Value) -> Result<(), MeshError
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::mesh::Leftovers;
 
     #[test]
     fn a_second_mesh_of_the_same_name_is_refused_with_the_pid_of_the_first() {
@@ -163,6 +179,32 @@ mod tests {
         std::fs::create_dir_all(base.path().join("default/pods/uid/logs")).unwrap();
         let state = StateDirectory::take(base.path(), "default").unwrap();
         assert!(!state.path().join("pods/uid").exists());
+    }
+
+    #[test]
+    fn what_belongs_to_a_mesh_that_lives_is_no_leftover() {
+        let base = tempfile::tempdir().unwrap();
+        let state = StateDirectory::take(base.path(), "default").unwrap();
+        let refused = Leftovers::remove(base.path(), "default");
+        assert!(matches!(refused, Err(MeshError::Running { .. })));
+        assert!(state.path().join("pods").exists());
+        drop(state);
+        for expected in [Leftovers::Removed, Leftovers::None] {
+            assert_eq!(Leftovers::remove(base.path(), "default").unwrap(), expected);
+        }
+        assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_lock_on_a_removed_file_is_not_taken_for_the_lock() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("x.lock");
+        let file = File::create(&path).unwrap();
+        assert!(is_still_at(&file, &path));
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_still_at(&file, &path));
+        File::create(&path).unwrap();
+        assert!(!is_still_at(&file, &path));
     }
 
     #[test]
