@@ -177,15 +177,9 @@ fn remove_named_by_connection(headers: &mut Headers) {
     let plain = |token: &[u8]| {
         let token = token.trim_ascii();
         token.is_empty()
-            || [
-                &b"close"[..],
-                b"keep-alive",
-                b"upgrade",
-                b"te",
-                b"http2-settings",
-            ]
-            .iter()
-            .any(|t| token.eq_ignore_ascii_case(t))
+            || [&b"close"[..], b"keep-alive", b"upgrade", b"te"]
+                .iter()
+                .any(|t| token.eq_ignore_ascii_case(t))
     };
     if value.split(|b| *b == b',').all(plain) {
         return;
