@@ -18,14 +18,20 @@ done
 mkdir -p "$(dirname "$prefix")"
 # A run that was cut short leaves nothing that looks finished: all is built aside and moved at the end.
 # (The launcher's paths name the final folder, so it is the real one that is filled, emptied first.)
-rm -rf "$prefix"; mkdir -p "$prefix"
+marker=$prefix/.lateen-bazel
+if [ -e "$prefix" ] && [ ! -e "$marker" ]; then
+  [ -d "$prefix" ] && [ -z "$(ls -A "$prefix")" ] ||
+    fail "$prefix holds something that this installer did not put there: empty it, or set LATEEN_BAZEL to another folder"
+fi
+rm -rf "$prefix"; mkdir -p "$prefix"; touch "$marker"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{lists/partial,cache/archives/partial}
 
 # The same mirror and keys that this machine's own apt uses, another suite, lists of its own.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | head -1)
-[ -n "$mirror" ] || mirror=$(grep -rhoE 'https?://[^ ]*debian/? ' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -v security | head -1 | tr -d ' ')
+# (The security archive has the same origin, but neither this label nor this suite.)
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed -n 1p) || true
+[ -n "$mirror" ] || mirror=$(grep -rhoE 'https?://[^ ]*debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -v security | sed -n 1p | tr -d ' ') || true
 [ -n "$mirror" ] || fail "apt knows no Debian mirror: run 'apt-get update' once as root"
 echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" > "$work/sources.list"
 
@@ -54,7 +60,8 @@ for d in "$work"/cache/archives/*.deb; do dpkg-deb -x "$d" "$prefix"; done
 
 # Absolute links and class paths, re-based on the prefix.
 find "$prefix" -type l -lname '/*' | while read -r l; do
-  t=$(readlink "$l"); [ -e "$prefix$t" ] && ln -sfn "$prefix$t" "$l"
+  t=$(readlink "$l")
+  if [ -e "$prefix$t" ]; then ln -sfn "$prefix$t" "$l"; fi
 done
 cp_file=$prefix/usr/share/bazel/bazel_classpath_debian_depends.txt
 sed -i "s#^/usr/share/java#$prefix/usr/share/java#" "$cp_file"
@@ -64,7 +71,7 @@ for j in perfmark-api perfmark-impl opencensus-api opencensus-contrib-grpc-metri
 done
 
 # Its programs use the libc that came with them, by their own ELF headers: nothing leaks to what they start.
-loader=$(find "$prefix/usr/lib" -name 'ld-linux*' -type f | head -1)
+loader=$(find "$prefix/usr/lib" -name 'ld-linux*' -type f -print -quit)
 lib=$(dirname "$loader")
 bundled() { local program=$1; shift; "$loader" --library-path "$lib" "$program" "$@"; }
 jdk=$(echo "$prefix"/usr/lib/jvm/java-21-openjdk-*)

@@ -10,7 +10,15 @@ def _impl(rctx):
     conformance = rctx.os.environ.get("LATEEN_CONFORMANCE", "")
     if conformance and not rctx.path(conformance).exists:
         fail("LATEEN_CONFORMANCE={}: no such folder (an absolute path is wanted)".format(conformance))
-    programs = [p for p in _PROGRAMS if [d for d in _PATH if rctx.path("{}/{}".format(d, p)).exists]]
+
+    # Watched: a program that is installed later counts at the next run.
+    programs = []
+    for p in _PROGRAMS:
+        for d in _PATH:
+            path = rctx.path("{}/{}".format(d, p))
+            rctx.watch(path)
+            if path.exists and p not in programs:
+                programs.append(p)
     notes = []
     if not root:
         notes.append("tests that need root show as SKIPPED; to run them: ./tools/bazel test --config=root //...")

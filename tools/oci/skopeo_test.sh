@@ -25,7 +25,9 @@ PYTHON
   found=0
   while read -r program; do
     found=1
-    ! readelf -l "$program" | grep -q INTERP || { echo "$tar: $(basename "$program") asks for a dynamic loader" >&2; exit 1; }
+    # Into a file first: a pipe that grep closes early would count as "not found".
+    readelf -lW "$program" > "$root/headers" || { echo "$tar: $(basename "$program"): readelf cannot read it" >&2; exit 1; }
+    ! grep -q INTERP "$root/headers" || { echo "$tar: $(basename "$program") asks for a dynamic loader" >&2; exit 1; }
   done < <(find "$root/usr" -type f -perm -u+x)
   [ $found = 1 ] || { echo "$tar: no program inside" >&2; exit 1; }
   rm -rf "$root"
