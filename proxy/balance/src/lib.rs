@@ -18,3 +18,6 @@ pub use balancer::{Balancer, DEFAULT_PANIC_PERCENT};
 pub use limits::retry_allowed;
 pub use outlier::{Change, Outcome as Recorded, Outlier};
 pub use retry::{Asked, Outcome, ResetKind, Verdict, decide};
+
+#[cfg(test)]
+mod tests;

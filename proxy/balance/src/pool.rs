@@ -5,6 +5,10 @@ use graph::cluster::Balancing;
 use crate::draws::Draws;
 use crate::schedule::Schedule;
 
+/// A new schedule begins where the one before it was in its cycle, up to so many turns in: else frequent changes
+/// would give all requests to the heaviest host.
+const MOST_SKIPPED: u64 = 4096;
+
 /// Hosts among which one is chosen.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
@@ -13,7 +17,7 @@ pub(crate) struct Pool {
     shares: Vec<u64>,
     /// Turns by weight; none where all weigh the same or the choice is at random.
     schedule: Option<Schedule>,
-    /// Next turn where all weigh the same.
+    /// Turns taken; where all weigh the same, the next one.
     turn: u64,
 }
 
@@ -41,7 +45,8 @@ impl Pool {
                 })
                 .collect();
         } else if !equal {
-            let skip = turn.checked_rem(hosts.len() as u64).unwrap_or(0);
+            let cycle: u64 = hosts.iter().map(|h| u64::from(weight(*h))).sum();
+            let skip = turn % cycle.clamp(1, MOST_SKIPPED);
             pool.schedule = Some(Schedule::new(&hosts, |h| f64::from(weight(h)), skip));
         }
         pool.hosts = hosts;
@@ -67,7 +72,10 @@ impl Pool {
         match balancing {
             Balancing::Random => self.at_random(draws),
             Balancing::RoundRobin => match &mut self.schedule {
-                Some(schedule) => schedule.next(|h| f64::from(weight(h))),
+                Some(schedule) => {
+                    self.turn = self.turn.wrapping_add(1);
+                    schedule.next(|h| f64::from(weight(h)))
+                }
                 None => {
                     let at = self.turn.checked_rem(self.hosts.len() as u64)?;
                     self.turn = self.turn.wrapping_add(1);
@@ -76,6 +84,7 @@ impl Pool {
             },
             Balancing::LeastRequest { choices } => match &mut self.schedule {
                 Some(schedule) => {
+                    self.turn = self.turn.wrapping_add(1);
                     schedule.next(|h| f64::from(weight(h)) / (f64::from(load(h as usize)) + 1.0))
                 }
                 None => self.least_loaded(choices, draws, load),

@@ -26,6 +26,9 @@ use graph::manager::*;
 use graph::route::*;
 use headers::Headers;
 
+/// Names and values.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 fn fields(list: &[(&str, &str)]) -> Headers {
     let mut headers = Headers::new();
     for (name, value) in list {

@@ -1,6 +1,6 @@
 use graph::route::{HostRewrite, PathRewrite};
 
-use super::{bytes, get, regex, text};
+use super::{Fields, bytes, get, regex, text};
 use crate::{rewrite_host, rewrite_path};
 
 /// Envoy 1.40; `x-envoy-original-path` is there even where nothing changed.
@@ -47,7 +47,7 @@ fn without_a_rewrite_or_with_headers_suppressed_no_old_path_is_kept() {
 fn authorities_are_rewritten_and_the_old_one_is_kept() {
     let literal = HostRewrite::Literal(bytes("lit.com"));
     let header = HostRewrite::Header(bytes("x-h"));
-    let cases: [(&HostRewrite, &[(&str, &str)], Option<&str>, Option<&str>); 6] = [
+    let cases: [(&HostRewrite, Fields<'_>, Option<&str>, Option<&str>); 6] = [
         (&literal, &[], None, Some("lit.com")),
         (&header, &[("x-h", "newh")], None, Some("newh")),
         (&header, &[("x-h", "")], None, None),

@@ -4,7 +4,7 @@ use std::time::Duration;
 use graph::policy::Retry;
 use graph::route::Forward;
 
-use super::{forward, get, text};
+use super::{Fields, forward, get, text};
 use crate::timeout::{Timeouts, announce, grpc_timeout, request_timeouts};
 
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>: "Timeout".
@@ -103,7 +103,7 @@ fn a_grpc_timeout_means_nothing_where_the_route_does_not_read_it() {
 #[test]
 fn a_trusted_client_sets_its_own_limits() {
     let millis = Duration::from_millis;
-    let cases: [(&[(&str, &str)], bool, Timeouts, &str); 5] = [
+    let cases: [(Fields<'_>, bool, Timeouts, &str); 5] = [
         (
             &[],
             true,
