@@ -16,11 +16,11 @@ pub enum Error {
     Http10,
     /// A version other than 1.0 and 1.1, or none as in HTTP/0.9 (RFC 9112, 2.3).
     Version,
-    /// The request line does not have the form (RFC 9112, 3).
+    /// The request line does not have the form, or its target none of the four (RFC 9112, 3).
     RequestLine,
     /// The method is no token (RFC 9110, 9.1).
     Method,
-    /// The request target has none of the four forms, or not the one that the method asks for (RFC 9112, 3.2).
+    /// The request target is not of the form that the method asks for, or names no host (RFC 9112, 3.2).
     Target,
     /// The request target has a fragment, which none of the forms has.
     Fragment,
@@ -34,8 +34,8 @@ pub enum Error {
     Authority,
     /// A field name that is empty, no token, or followed by white space (RFC 9112, 5.1).
     FieldName,
-    /// A field value with NUL, CR, LF or another control character (RFC 9110, 5.5).
-    FieldValue,
+    /// NUL, CR, LF or another control character in a field value (RFC 9110, 5.5) or in the request target.
+    InvalidCharacter,
     /// A field folded over lines (RFC 9112, 5.2).
     ObsoleteFold,
     /// A `content-length` that is no number, too large, or differs from another one (RFC 9112, 6.3).
@@ -96,7 +96,7 @@ impl Error {
             Error::Scheme => "http1.invalid_scheme",
             Error::Authority => "http.invalid_authority",
             Error::HostMissing => "missing_host_header",
-            Error::FieldValue => "http1.invalid_characters",
+            Error::InvalidCharacter => "http1.invalid_characters",
             Error::LengthAndTransferEncoding => "http1.content_length_and_chunked_not_allowed",
             Error::TransferEncoding | Error::ChunkedNotLast => "http1.invalid_transfer_encoding",
             Error::TransferEncodingNotAllowed => "http1.transfer_encoding_not_allowed",
@@ -124,7 +124,7 @@ impl fmt::Display for Error {
             Error::HostRepeated => "several host fields",
             Error::Authority => "malformed host or authority",
             Error::FieldName => "malformed field name",
-            Error::FieldValue => "control character in a field value",
+            Error::InvalidCharacter => "control character in a field value or in the target",
             Error::ObsoleteFold => "field folded over lines",
             Error::ContentLength => "malformed or differing content-length",
             Error::LengthAndTransferEncoding => "both content-length and transfer-encoding",

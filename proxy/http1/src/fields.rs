@@ -93,7 +93,7 @@ pub(crate) fn read(
             return Err(Error::FieldName);
         }
         if !is_field_value(value) {
-            return Err(Error::FieldValue);
+            return Err(Error::InvalidCharacter);
         }
         let field = Field {
             name: name_buffer,

@@ -32,15 +32,15 @@ pub(crate) fn read<'a>(line: &'a [u8], config: &Config) -> Result<RequestLine<'a
     if !is_token(method) {
         return Err(Error::Method);
     }
+    if !config.allow_custom_methods && !is_registered(method) {
+        return Err(Error::Method);
+    }
     let target = parts.next().ok_or(Error::RequestLine)?;
     let version = parts.next();
     if parts.next().is_some() {
         return Err(Error::RequestLine);
     }
     let version = version_of(version)?;
-    if !config.allow_custom_methods && !is_registered(method) {
-        return Err(Error::Method);
-    }
     if version == Version::Http10 && !config.accept_http_10 {
         return Err(Error::Http10);
     }
@@ -67,8 +67,11 @@ fn version_of(version: Option<&[u8]>) -> Result<Version, Error> {
 }
 
 fn target_of<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Error> {
+    if target.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
+        return Err(Error::InvalidCharacter);
+    }
     if !is_target(target) {
-        return Err(Error::Target);
+        return Err(Error::RequestLine);
     }
     if target.contains(&b'#') {
         return Err(Error::Fragment);
@@ -83,17 +86,21 @@ fn target_of<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Error> {
     match target {
         [b'/', ..] => Ok(Target::Path(target)),
         b"*" if method == b"OPTIONS" => Ok(Target::Path(target)),
+        [b'*', ..] => Err(Error::Target),
         _ => absolute(method, target),
     }
 }
 
 fn absolute<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Error> {
-    let colon = target
+    let letters = target
         .iter()
-        .position(|b| *b == b':')
-        .ok_or(Error::Target)?;
-    let (scheme, rest) = target.split_at_checked(colon).ok_or(Error::Target)?;
-    let rest = rest.strip_prefix(b"://").ok_or(Error::Target)?;
+        .take_while(|b| b.is_ascii_alphabetic())
+        .count();
+    let (scheme, rest) = target.split_at_checked(letters).ok_or(Error::RequestLine)?;
+    let rest = rest
+        .strip_prefix(b"://")
+        .filter(|_| !scheme.is_empty())
+        .ok_or(Error::RequestLine)?;
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
         return Err(Error::Scheme);
     }

@@ -29,7 +29,7 @@ fn s5_5_a_value_with_cr_lf_nul_or_another_control_character_is_refused() {
         );
         assert_eq!(
             answer("GET", format!("HTTP/1.1 200 OK\r\nx: {bad}\r\n\r\n")),
-            Err(Error::FieldValue)
+            Err(Error::InvalidCharacter)
         );
     }
     assert_eq!(

@@ -33,13 +33,19 @@ fn s2_2_a_single_line_feed_ends_a_line_of_a_head_as_with_envoy() {
 #[test]
 fn s2_2_a_bare_cr_makes_the_element_invalid() {
     for (request, error) in [
-        ("GET /\r HTTP/1.1\r\nhost: a\r\n\r\n", Error::Target),
+        (
+            "GET /\r HTTP/1.1\r\nhost: a\r\n\r\n",
+            Error::InvalidCharacter,
+        ),
         ("GET / HTTP/1.1\r\r\nhost: a\r\n\r\n", Error::RequestLine),
         ("G\rET / HTTP/1.1\r\nhost: a\r\n\r\n", Error::Method),
-        ("GET / HTTP/1.1\r\nhost: a\r\r\n\r\n", Error::FieldValue),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\r\n\r\n",
+            Error::InvalidCharacter,
+        ),
         (
             "GET / HTTP/1.1\r\nhost: a\r\nx: b\rc\r\n\r\n",
-            Error::FieldValue,
+            Error::InvalidCharacter,
         ),
         (
             "GET / HTTP/1.1\r\nhost: a\r\nx\r: b\r\n\r\n",

@@ -150,7 +150,7 @@ fn s7_1_2_trailers_are_checked_and_bounded_as_a_head() {
     for (lines, error) in [
         ("bad\r\n", Error::FieldName),
         ("a : b\r\n", Error::FieldName),
-        ("a: b\0\r\n", Error::FieldValue),
+        ("a: b\0\r\n", Error::InvalidCharacter),
         ("a: b\r\n c\r\n", Error::ObsoleteFold),
         (" a: b\r\n", Error::ObsoleteFold),
     ] {
