@@ -56,17 +56,26 @@ fn be_upstream(mut stream: TcpStream, tell: &Sender<Vec<u8>>) {
     while let Ok(n @ 1..) = stream.read(&mut buffer) {
         all.extend_from_slice(&buffer[..n]);
         let mut input = &buffer[..n];
-        while let Ok(Some(event)) = conn.next(&mut input, &mut list) {
+        let over = loop {
+            let event = match conn.next(&mut input, &mut list) {
+                Ok(Some(event)) => event,
+                Ok(None) => break false,
+                // Envoy forwards what this codec refuses.
+                Err(_) => break true,
+            };
             if let Some(path) = list.get(Known::Path)
                 && let Ok(index) = String::from_utf8_lossy(&path[1..]).parse::<usize>()
             {
                 answer = RESPONSES[index].text;
             }
             if event == Event::End {
-                drop(tell.send(all));
-                drop(stream.write_all(answer.as_bytes()));
-                return;
+                break true;
             }
+        };
+        if over {
+            drop(tell.send(all));
+            drop(stream.write_all(answer.as_bytes()));
+            return;
         }
     }
 }
