@@ -46,7 +46,7 @@ impl Template {
                         .map_err(|problem| FormatError::new(command.at, problem))?;
                     match operator {
                         Operator::Constant(text) => {
-                            append(text.as_deref().unwrap_or(absent), &mut pieces);
+                            append(&text, &mut pieces);
                         }
                         Operator::Unserved => {
                             unserved.push(command.name.into());

@@ -21,8 +21,8 @@ use crate::{Entry, digits};
 /// An operator compiled.
 #[derive(Debug, Clone)]
 pub(crate) enum Operator {
-    /// The same for every entry; none: never a value.
-    Constant(Option<Box<[u8]>>),
+    /// The same for every entry.
+    Constant(Box<[u8]>),
     /// A field of a message.
     Field(Field),
     /// The request's path, cut to `limit` bytes.
@@ -60,8 +60,8 @@ impl Operator {
     #[inline]
     pub(crate) fn write(&self, entry: &Entry<'_>, out: &mut Vec<u8>) -> bool {
         match self {
-            Operator::Constant(Some(text)) => append(text, out),
-            Operator::Constant(None) | Operator::Unserved => false,
+            Operator::Constant(text) => append(text, out),
+            Operator::Unserved => false,
             Operator::Field(field) => field.read(entry).is_some_and(|value| append(value, out)),
             Operator::Path {
                 form,

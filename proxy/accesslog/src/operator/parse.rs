@@ -207,19 +207,20 @@ fn common_duration(parameter: &str) -> Result<Operator, String> {
     })
 }
 
-/// The environment does not change while the process runs.
+/// The environment does not change while the process runs. What is not set is the text `-`, even in JSON, as in Envoy.
 fn environment(name: &str, limit: usize) -> Operator {
-    let value = std::env::var_os(name).map(|value| {
-        let mut value = value.into_encoded_bytes();
-        value.truncate(limit);
-        value.into()
-    });
-    Operator::Constant(value)
+    let mut value =
+        std::env::var_os(name).map_or_else(|| b"-".to_vec(), |value| value.into_encoded_bytes());
+    value.truncate(limit);
+    Operator::Constant(value.into())
 }
 
-fn host_name() -> Option<Box<[u8]>> {
-    let name = std::fs::read("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim_ascii_end().into())
+fn host_name() -> Box<[u8]> {
+    let name = std::fs::read("/proc/sys/kernel/hostname");
+    name.map_or_else(
+        |_| b"-".as_slice().into(),
+        |name| name.trim_ascii_end().into(),
+    )
 }
 
 fn address(name: &str) -> Option<(Address, Form)> {
@@ -290,7 +291,7 @@ fn plain(name: &str) -> Option<Operator> {
         "GRPC_STATUS_NUMBER" => Some(Operator::GrpcStatus(StatusForm::Number)),
         "HOSTNAME" => Some(Operator::Constant(host_name())),
         // A log line is no local reply, and nothing here sets flags of its own.
-        "LOCAL_REPLY_BODY" | "CUSTOM_FLAGS" => Some(Operator::Constant(Some([].into()))),
+        "LOCAL_REPLY_BODY" | "CUSTOM_FLAGS" => Some(Operator::Constant([].into())),
         name if UNSERVED.contains(&name) => Some(Operator::Unserved),
         name => tls(name),
     }
