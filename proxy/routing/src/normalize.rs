@@ -52,7 +52,12 @@ pub fn normalize(path: &[u8], rules: Rules) -> Normalized {
         }
     }
     if rules.merge_slashes {
+        let nothing_else = new.len() > 1 && new.iter().all(|b| *b == b'/');
         new.dedup_by(|b, a| *a == b'/' && *b == b'/');
+        if nothing_else {
+            // Envoy keeps the first slash and the last, also where they are all there is.
+            new.push(b'/');
+        }
     }
     new.extend_from_slice(query);
     if escaped && rules.escaped_slashes == EscapedSlashes::UnescapeAndRedirect {
