@@ -2,7 +2,7 @@
 
 use headers::{Field, Headers, Known};
 
-use crate::octets::{decimal, is_field_value, members, token_lower, trim};
+use crate::octets::{decimal, is_field_value, lower_name, members, trim};
 use crate::section::next_line;
 use crate::{Config, Error};
 
@@ -63,6 +63,7 @@ pub(crate) fn read(
 ) -> Result<Facts, Error> {
     let mut facts = Facts::default();
     let mut count = 0;
+    let mut short = [0; 64];
     loop {
         let line = next_line(&mut section);
         let Some(first) = line.first() else {
@@ -76,29 +77,26 @@ pub(crate) fn read(
         if count > config.max_fields {
             return Err(Error::TooManyFields);
         }
-        let colon = line
-            .iter()
-            .position(|b| *b == b':')
-            .ok_or(Error::FieldName)?;
-        let (name, value) = line.split_at_checked(colon).ok_or(Error::FieldName)?;
-        let value = trim(value.get(1..).unwrap_or_default());
+        let name = lower_name(line, &mut short, name_buffer);
+        let mut rest = line.get(name.len()..).unwrap_or_default();
         // RFC 9112, 5.1: white space before the colon is refused in a request, removed from a response.
-        let name = match place {
-            Place::Response | Place::Trailers { response: true } => trim(name),
-            _ => name,
+        if matches!(place, Place::Response | Place::Trailers { response: true }) {
+            rest = trim(rest);
+        }
+        let [b':', value @ ..] = rest else {
+            return Err(Error::FieldName);
         };
-        name_buffer.clear();
-        name_buffer.extend(name.iter().map(|b| token_lower(*b)));
-        if name_buffer.is_empty() || name_buffer.contains(&0) {
+        if name.is_empty() {
             return Err(Error::FieldName);
         }
+        let value = trim(value);
         if !is_field_value(value) {
             return Err(Error::InvalidCharacter);
         }
         let field = Field {
-            name: name_buffer,
+            name,
             value,
-            known: Known::of(name_buffer),
+            known: Known::of(name),
             sensitive: false,
         };
         match place {

@@ -3,7 +3,7 @@
 use headers::{Field, Headers, Known};
 
 use crate::fields::may_trail;
-use crate::octets::{decimal, is_field_value, token_lower};
+use crate::octets::{decimal, ends_where_it_should, is_field_value};
 use crate::{SendError, digits};
 
 /// What the head says of the content's end.
@@ -104,9 +104,7 @@ pub(crate) fn value(value: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
 }
 
 fn field(f: &Field<'_>, out: &mut Vec<u8>) -> Result<(), SendError> {
-    let is_name =
-        f.known.is_some() || (!f.name.is_empty() && f.name.iter().all(|b| token_lower(*b) != 0));
-    if !is_name {
+    if f.known.is_none() && !ends_where_it_should(f.name) {
         return Err(SendError::Field);
     }
     out.extend_from_slice(f.name);
