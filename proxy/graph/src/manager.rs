@@ -77,6 +77,14 @@ pub struct HttpManager {
     pub proxy_100_continue: bool,
 }
 
+impl HttpManager {
+    /// Whether its requests go to the workload.
+    #[must_use]
+    pub fn is_inbound(&self) -> bool {
+        self.stat_prefix.starts_with("inbound")
+    }
+}
+
 /// `http2_protocol_options`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Http2Options {

@@ -11,6 +11,8 @@ pub struct DownstreamTls {
     pub require_client_certificate: bool,
     /// What the client's certificate must name, besides leading to the roots; none: any.
     pub peers: PeerNames,
+    /// The first URI name of the certificate shown to clients; empty: it has none.
+    pub local_uri: Arc<str>,
 }
 
 /// How a cluster opens TLS (`UpstreamTlsContext`).

@@ -1,0 +1,171 @@
+//! A connection and what it is at the moment.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use graph::chain::{FilterChain, TcpProxy};
+use graph::cluster::ClusterId;
+use graph::listener::Listener;
+use graph::manager::HttpManager;
+
+use crate::codec::Codec;
+use crate::peer::Certificate;
+use crate::stream::StreamKey;
+use crate::upstream::host::HostState;
+use crate::wire::Wire;
+
+/// One socket of a worker.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) wire: Wire,
+    pub(crate) role: Role,
+    /// Unique in the process: timers and logs name a connection by it.
+    pub(crate) number: u64,
+    /// Stands in the worker's list of connections with something to write.
+    pub(crate) dirty: bool,
+    /// Stands in the worker's list of connections to read again without a new edge.
+    pub(crate) again: bool,
+    /// Reading rests until what was read has gone on.
+    pub(crate) paused: bool,
+    /// Plaintext that the codec left because it waits for an answer to end.
+    pub(crate) left: Vec<u8>,
+    /// The version of HTTP is told by the first bytes, which have not come.
+    pub(crate) undecided: bool,
+    /// HTTP/2: streams whose bodies wait for room in the codec's output.
+    pub(crate) held: Vec<StreamKey>,
+    /// Its slot is free after this turn.
+    pub(crate) gone: bool,
+    /// When a request or a byte last ended or came.
+    pub(crate) quiet_since: Instant,
+}
+
+/// What a connection is.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// Accepted; its first bytes are looked at to choose a chain.
+    Inspecting(Box<Arrival>),
+    /// Chain chosen; TLS is being agreed on.
+    Accepting(Box<Arrival>, Arc<FilterChain>),
+    /// Speaks HTTP with a client.
+    Server(Box<Server>),
+    /// Being opened to an endpoint: TCP, then TLS.
+    Dialing(Box<Dial>),
+    /// Speaks HTTP with an endpoint.
+    Client(Box<Client>),
+    /// One half of a connection of bytes.
+    Tunnel(Box<Tunnel>),
+    /// Only waits until its last bytes are written.
+    Closing,
+}
+
+/// What is known of an accepted connection.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) listener: Arc<Listener>,
+    /// The other end.
+    pub(crate) source: SocketAddr,
+    /// Where it was made to, before redirection.
+    pub(crate) destination: SocketAddr,
+    /// SNI; empty: none.
+    pub(crate) server_name: Arc<str>,
+    /// Inspection found `http/1.x` or `h2c`.
+    pub(crate) plaintext: Option<&'static str>,
+}
+
+
+/// Facts of a client's connection that all its requests share.
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) server_name: Arc<str>,
+    /// The client's certificate, where it showed one that was verified.
+    pub(crate) certificate: Option<Certificate>,
+    /// URI name of the certificate shown to the client.
+    pub(crate) local_uri: Arc<str>,
+    pub(crate) tls: bool,
+    pub(crate) number: u64,
+}
+
+/// HTTP with a client.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) facts: Arc<Downstream>,
+    pub(crate) manager: Arc<HttpManager>,
+    pub(crate) chain: Arc<FilterChain>,
+    pub(crate) codec: Codec,
+    /// The request under way, for HTTP/1.
+    pub(crate) current: Option<StreamKey>,
+    /// Requests that came in all.
+    pub(crate) requests: u32,
+    /// Has said that it will end.
+    pub(crate) draining: bool,
+}
+
+/// What a connection is opened for.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    pub(crate) host: Rc<HostState>,
+    pub(crate) cluster: ClusterId,
+    pub(crate) purpose: Purpose,
+    /// TCP is there, TLS is under way.
+    pub(crate) connected: bool,
+}
+
+/// Why a connection is opened.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// Requests: which pool of the host.
+    Pool(usize),
+    /// Bytes of this client's connection.
+    Tunnel(usize),
+}
+
+/// HTTP with an endpoint.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) host: Rc<HostState>,
+    pub(crate) cluster: ClusterId,
+    pub(crate) pool: usize,
+    pub(crate) codec: Codec,
+    /// The request under way, for HTTP/1.
+    pub(crate) current: Option<StreamKey>,
+    /// Requests that were sent in all.
+    pub(crate) requests: u32,
+    /// Takes no new requests.
+    pub(crate) draining: bool,
+    pub(crate) local: Option<SocketAddr>,
+    /// HTTP/1: the head of an answer without body waits for its end.
+    pub(crate) head_waits: bool,
+}
+
+/// One half of a connection of bytes.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    /// The other half; `None` until it is there, and once it is gone.
+    pub(crate) peer: Option<usize>,
+    /// Bytes for this half that its socket has not taken.
+    pub(crate) waiting: Vec<u8>,
+    /// The other half has ended: end this direction after `waiting`.
+    pub(crate) finish: bool,
+    /// On the client's half: what the log line says at the end.
+    pub(crate) record: Option<Box<Record>>,
+}
+
+/// What is kept of a connection of bytes for its log line.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) facts: Arc<Downstream>,
+    pub(crate) proxy: Arc<TcpProxy>,
+    pub(crate) started: Instant,
+    pub(crate) host: Option<Rc<HostState>>,
+    pub(crate) cluster: Option<Arc<graph::cluster::Cluster>>,
+    pub(crate) upstream_local: Option<SocketAddr>,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) flags: accesslog::Flags,
+    pub(crate) attempts: u32,
+    pub(crate) failure: String,
+}

@@ -1,0 +1,99 @@
+//! The data plane: workers that take connections and requests and carry them where the compiled configuration says.
+//!
+//! The life of a request, phase by phase, is in docs/design/dataplane.md; `worker` has a file for each.
+
+mod codec;
+mod conn;
+mod date;
+mod logs;
+mod peer;
+mod random;
+mod stream;
+mod timers;
+mod tls;
+mod upstream;
+mod wire;
+mod worker;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use graph::Graph;
+use mio::{Poll, Token, Waker};
+
+use worker::{Message, Worker};
+
+/// The running data plane. Dropped, it stops.
+#[derive(Debug)]
+pub struct DataPlane {
+    workers: Vec<Handle>,
+    writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    to: Sender<Message>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl DataPlane {
+    /// Starts so many workers (at least one); they listen once a configuration is published.
+    ///
+    /// # Errors
+    /// No thread, or no way to wait for sockets.
+    pub fn start(workers: u32) -> io::Result<Self> {
+        let writer = logs::Writer::new();
+        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64);
+        let mut handles = Vec::new();
+        for number in 0..workers.max(1) {
+            let poll = Poll::new()?;
+            let waker = Waker::new(poll.registry(), Token(usize::MAX))?;
+            let (to, inbox) = channel();
+            let lines = writer.lines();
+            let seed = seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || Worker::new(poll, inbox, lines, seed).run())?;
+            handles.push(Handle { to, waker, thread: Some(thread) });
+        }
+        let writer = std::thread::Builder::new().name("access-logs".to_owned()).spawn(move || writer.run())?;
+        Ok(DataPlane { workers: handles, writer: Some(writer) })
+    }
+
+    /// Gives all workers a new configuration.
+    pub fn publish(&self, graph: &Arc<Graph>) {
+        self.tell(|| Message::Graph(graph.clone()));
+    }
+
+    /// Announces to clients that their connections end (GOAWAY, `connection: close`); what is under way goes on.
+    pub fn drain(&self, inbound_only: bool) {
+        self.tell(|| Message::Drain { inbound_only });
+    }
+
+    fn tell(&self, message: impl Fn() -> Message) {
+        for worker in &self.workers {
+            // A worker that is gone takes nothing; there is nothing to be done about it here.
+            if worker.to.send(message()).is_ok() {
+                let _ = worker.waker.wake();
+            }
+        }
+    }
+}
+
+impl Drop for DataPlane {
+    fn drop(&mut self) {
+        self.tell(|| Message::Stop);
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                let _ = thread.join();
+            }
+        }
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Access-log lines: collected by each worker, written by one thread.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+/// Bytes that a worker collects before it hands them over without waiting for the second to end.
+const FULL: usize = 64 << 10;
+/// Hand-overs that may wait for the writer. Beyond it lines are dropped and counted: a slow disk must not stop traffic.
+const WAITING: usize = 64;
+
+type Batch = (Arc<str>, Vec<u8>);
+
+/// The lines of one worker.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    by_path: Vec<Batch>,
+    to: SyncSender<Batch>,
+    pub(crate) dropped: u64,
+}
+
+impl Lines {
+    /// Renders a line for `path`.
+    pub(crate) fn add(&mut self, path: &Arc<str>, render: impl FnOnce(&mut Vec<u8>)) {
+        if let Some((_, bytes)) = self.by_path.iter_mut().find(|(p, _)| p == path) {
+            return render(bytes);
+        }
+        let mut bytes = Vec::with_capacity(FULL);
+        render(&mut bytes);
+        self.by_path.push((path.clone(), bytes));
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.by_path.iter().any(|(_, bytes)| bytes.len() >= FULL)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_path.iter().all(|(_, bytes)| bytes.is_empty())
+    }
+
+    /// Hands over what there is.
+    pub(crate) fn flush(&mut self) {
+        for (path, bytes) in &mut self.by_path {
+            if bytes.is_empty() {
+                continue;
+            }
+            let batch = std::mem::replace(bytes, Vec::with_capacity(FULL));
+            if let Err(TrySendError::Full((_, batch)) | TrySendError::Disconnected((_, batch))) =
+                self.to.try_send((path.clone(), batch))
+            {
+                self.dropped += batch.iter().filter(|b| **b == b'\n').count() as u64;
+            }
+        }
+    }
+}
+
+/// The writer of all workers' lines.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    from: Receiver<Batch>,
+    to: SyncSender<Batch>,
+}
+
+impl Writer {
+    pub(crate) fn new() -> Self {
+        let (to, from) = sync_channel(WAITING);
+        Writer { from, to }
+    }
+
+    /// The lines of one more worker.
+    pub(crate) fn lines(&self) -> Lines {
+        Lines { by_path: Vec::new(), to: self.to.clone(), dropped: 0 }
+    }
+
+    /// Writes until all workers are gone.
+    pub(crate) fn run(self) {
+        let Writer { from, to } = self;
+        drop(to);
+        let mut files: HashMap<Arc<str>, Option<File>> = HashMap::new();
+        for (path, bytes) in from {
+            let file = files.entry(path).or_insert_with_key(|path| open(path));
+            if let Some(file) = file
+                && let Err(error) = file.write_all(&bytes)
+            {
+                tracing::warn!("access log: {error}; its lines are lost until it can be written again");
+            }
+        }
+    }
+}
+
+fn open(path: &str) -> Option<File> {
+    let opened = match path {
+        "/dev/stdout" => duplicate(std::io::stdout()),
+        "/dev/stderr" => duplicate(std::io::stderr()),
+        path => File::options().append(true).create(true).open(path),
+    };
+    opened.inspect_err(|error| tracing::error!("access log {path}: {error}; it is not written")).ok()
+}
+
+/// A pipe or file behind a standard stream, without the stream's own buffer and lock.
+fn duplicate(stream: impl std::os::fd::AsFd) -> std::io::Result<File> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+}

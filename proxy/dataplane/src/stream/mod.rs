@@ -1,0 +1,123 @@
+//! A request on its way through the proxy and its answer back.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use accesslog::{Flags, Protocol};
+use graph::cluster::Cluster;
+use graph::manager::HttpManager;
+use graph::route::{Route, VirtualHost};
+use headers::Headers;
+
+use crate::codec::Place;
+use crate::conn::Downstream;
+use crate::upstream::host::HostState;
+
+/// A request by its slot and how often the slot was used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StreamKey {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// How far a request is on its way upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its head came and nothing is decided, or it is answered here.
+    Local,
+    /// It waits for a connection, or for a retry's time.
+    Waiting,
+    /// It was sent to an endpoint; no answer has begun.
+    Sent,
+    /// The answer has begun and goes to the client.
+    Answering,
+}
+
+/// Half a message that has not gone on yet.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// Body bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// The message ends after them.
+    pub(crate) end: bool,
+    /// Trailers come before the end.
+    pub(crate) trailers: Option<Box<Headers>>,
+    /// The end went on.
+    pub(crate) done: bool,
+}
+
+impl Pending {
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.end = false;
+        self.trailers = None;
+        self.done = false;
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) generation: u32,
+    /// In use: the slot's lists are kept for the next request.
+    pub(crate) live: bool,
+    pub(crate) down: usize,
+    pub(crate) down_place: Place,
+    /// The client's side is over: nothing can be said to it any more.
+    pub(crate) down_gone: bool,
+    pub(crate) up: Option<(usize, Place)>,
+    pub(crate) facts: Arc<Downstream>,
+    pub(crate) manager: Arc<HttpManager>,
+    pub(crate) protocol: Protocol,
+    pub(crate) started: Instant,
+    pub(crate) request: Headers,
+    pub(crate) response: Headers,
+    pub(crate) trailers: Headers,
+    pub(crate) virtual_host: Option<Arc<VirtualHost>>,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) cluster: Option<Arc<Cluster>>,
+    pub(crate) host: Option<Rc<HostState>>,
+    pub(crate) upstream_local: Option<std::net::SocketAddr>,
+    pub(crate) stage: Stage,
+    /// From the client to the endpoint.
+    pub(crate) to_up: Pending,
+    /// From the endpoint to the client.
+    pub(crate) to_down: Pending,
+    /// The request's body so far, while it may have to be sent again; `None`: it cannot be.
+    pub(crate) replay: Option<Vec<u8>>,
+    /// Bytes received from the client and not given back to its window.
+    pub(crate) owed_down: usize,
+    /// Bytes received from the endpoint and not given back to its window.
+    pub(crate) owed_up: usize,
+    pub(crate) upgrade: bool,
+    pub(crate) is_head: bool,
+    pub(crate) status: u16,
+    pub(crate) sent_at: Option<Instant>,
+    pub(crate) attempts: u32,
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) flags: Flags,
+    pub(crate) details: Cow<'static, str>,
+    pub(crate) failure: Cow<'static, str>,
+    pub(crate) random: u64,
+    /// The client's address, after `x-forwarded-for` is understood.
+    pub(crate) client: std::net::IpAddr,
+    /// Endpoints that attempts went to.
+    pub(crate) tried: Vec<std::net::SocketAddr>,
+    pub(crate) timeouts: routing::timeout::Timeouts,
+    /// The attempt under way is counted at its endpoint and cluster.
+    pub(crate) counted: bool,
+    /// It is a retry, counted as such.
+    pub(crate) retrying: bool,
+    /// `trailers` came.
+    pub(crate) has_trailers: bool,
+    /// The head of an answer went to the client.
+    pub(crate) head_sent: bool,
+    pub(crate) response_at: Option<Instant>,
+    /// The fault that answers once its delay is over.
+    pub(crate) aborts: Option<graph::policy::Abort>,
+    /// What is tried again: the route's policy and what the client may ask.
+    pub(crate) asked: balance::Asked,
+}

@@ -1,0 +1,166 @@
+//! A cluster as one worker uses it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use balance::{Balancer, Change, Outlier, Recorded};
+use graph::cluster::{Cluster, Discovery};
+use graph::endpoint::{Health, Host, Locality};
+
+use super::host::HostState;
+
+/// Addresses of an original-destination cluster that are kept at most; beyond it those without connections go.
+const KEPT_DESTINATIONS: usize = 4096;
+
+/// Draws by which a retry avoids endpoints that were tried (Istio's `host_selection_retry_max_attempts`).
+const AVOIDING: u32 = 5;
+
+/// One cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterState {
+    pub(crate) cluster: Arc<Cluster>,
+    balancer: Balancer,
+    outlier: Option<Outlier>,
+    hosts: Vec<Rc<HostState>>,
+    /// Hosts of a cluster whose requests go where they were made to.
+    destinations: HashMap<SocketAddr, Rc<HostState>>,
+    /// Requests under way.
+    pub(crate) requests: u32,
+    /// Requests that wait for a connection.
+    pub(crate) pending: u32,
+    /// Connections, those being opened too.
+    pub(crate) connections: u32,
+    /// Retries under way.
+    pub(crate) retries: u32,
+}
+
+impl ClusterState {
+    pub(crate) fn new(cluster: Arc<Cluster>, random: u64, now: Duration) -> Self {
+        let empty = graph::endpoint::Endpoints::default();
+        let endpoints = cluster.endpoints.as_deref().unwrap_or(&empty);
+        let balancer = Balancer::new(endpoints, cluster.balancing, panic_percent(&cluster), random);
+        let mut state = ClusterState {
+            cluster: cluster.clone(),
+            balancer,
+            outlier: cluster.outlier.map(|settings| Outlier::new(settings, 0, now)),
+            hosts: Vec::new(),
+            destinations: HashMap::new(),
+            requests: 0,
+            pending: 0,
+            connections: 0,
+            retries: 0,
+        };
+        state.rebuild();
+        let fresh = vec![None; state.hosts.len()];
+        if let (Some(outlier), Some(settings)) = (&mut state.outlier, cluster.outlier) {
+            outlier.update(settings, &fresh);
+        }
+        state
+    }
+
+    /// Takes a newer version; hosts that stay keep their connections. Returns those that went.
+    pub(crate) fn update(&mut self, cluster: &Arc<Cluster>, random: u64, now: Duration) -> Vec<Rc<HostState>> {
+        if Arc::ptr_eq(&self.cluster, cluster) {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.cluster, cluster.clone());
+        let same_endpoints = match (&before.endpoints, &cluster.endpoints) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        if same_endpoints && before.balancing == cluster.balancing && before.outlier == cluster.outlier {
+            return Vec::new();
+        }
+        let empty = graph::endpoint::Endpoints::default();
+        let endpoints = cluster.endpoints.as_deref().unwrap_or(&empty);
+        let moved = self.balancer.update(endpoints, cluster.balancing, panic_percent(cluster), random);
+        match (&mut self.outlier, cluster.outlier) {
+            (Some(outlier), Some(settings)) => outlier.update(settings, &moved),
+            (place @ None, Some(settings)) => *place = Some(Outlier::new(settings, moved.len(), now)),
+            (place, None) => *place = None,
+        }
+        self.rebuild()
+    }
+
+    fn rebuild(&mut self) -> Vec<Rc<HostState>> {
+        let mut before: HashMap<SocketAddr, Rc<HostState>> =
+            self.hosts.drain(..).map(|h| (h.host.address, h)).collect();
+        let endpoints = self.cluster.endpoints.clone();
+        for host in endpoints.iter().flat_map(|e| e.priorities.iter().flatten()) {
+            let kept = before.remove(&host.address).filter(|k| k.host.transport == host.transport);
+            let host = kept.unwrap_or_else(|| Rc::new(HostState::new(host.clone())));
+            host.at.set(self.hosts.len());
+            self.hosts.push(host);
+        }
+        before.into_values().collect()
+    }
+
+    /// Chooses an endpoint. `destination` is where the request was made to; `tried` are those that a retry avoids.
+    pub(crate) fn pick(
+        &mut self,
+        destination: SocketAddr,
+        tried: &[SocketAddr],
+        random: u64,
+    ) -> Option<Rc<HostState>> {
+        if self.cluster.discovery == Discovery::OriginalDestination {
+            return Some(self.destination(destination));
+        }
+        let hosts = &self.hosts;
+        let load = |i: usize| hosts.get(i).map_or(0, |h| h.active.get());
+        let was = |i: usize| hosts.get(i).is_some_and(|h| tried.contains(&h.host.address));
+        let found = match tried {
+            [] => self.balancer.pick(random, load),
+            _ => self.balancer.pick_other(random, AVOIDING, load, was),
+        }?;
+        hosts.get(found).cloned()
+    }
+
+    /// Notes how an attempt at a host went; ejects it where that is due.
+    pub(crate) fn record(&mut self, host: &HostState, outcome: Recorded, now: Duration) {
+        let change = self.outlier.as_mut().and_then(|o| o.record(host.at.get(), outcome, now));
+        if let Some(Change { host, ejected }) = change {
+            tracing::info!("cluster {}: endpoint {:?} is ejected", self.cluster.name, self.balancer.address(host));
+            self.balancer.set_ejected(host, ejected);
+        }
+    }
+
+    /// Takes back hosts whose time is over. When to look again, if ever.
+    pub(crate) fn tick(&mut self, now: Duration) -> Option<Duration> {
+        let outlier = self.outlier.as_mut()?;
+        let balancer = &mut self.balancer;
+        outlier.tick(now, |change| balancer.set_ejected(change.host, change.ejected));
+        Some(outlier.next_tick())
+    }
+
+    fn destination(&mut self, address: SocketAddr) -> Rc<HostState> {
+        if self.destinations.len() >= KEPT_DESTINATIONS {
+            self.destinations.retain(|_, host| Rc::strong_count(host) > 1);
+        }
+        let make = || {
+            Rc::new(HostState::new(Arc::new(Host {
+                address,
+                weight: 1,
+                locality: Arc::new(Locality::default()),
+                health: Health::Healthy,
+                transport: 0,
+                workload: None,
+                hostname: None,
+            })))
+        };
+        self.destinations.entry(address).or_insert_with(make).clone()
+    }
+
+    /// All hosts that there are.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &Rc<HostState>> {
+        self.hosts.iter().chain(self.destinations.values())
+    }
+}
+
+/// Percent of healthy hosts below which all take load; Envoy's default without outlier detection is 50.
+fn panic_percent(cluster: &Cluster) -> u32 {
+    cluster.outlier.map_or(50, |o| o.panic_percent)
+}

@@ -1,0 +1,63 @@
+//! One endpoint and the worker's connections to it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use graph::endpoint::Host;
+
+use crate::stream::StreamKey;
+
+/// One endpoint.
+#[derive(Debug)]
+pub(crate) struct HostState {
+    pub(crate) host: Arc<Host>,
+    /// Its place among the cluster's hosts.
+    pub(crate) at: Cell<usize>,
+    /// Requests under way to it.
+    pub(crate) active: Cell<u32>,
+    /// Its pools; few, found by scanning.
+    pub(crate) pools: RefCell<Vec<Pool>>,
+}
+
+/// What connections must have in common to be shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolKey {
+    /// The version of HTTP spoken.
+    pub(crate) http2: bool,
+    /// ALPN as a filter of the listener wants it, not as the cluster has it.
+    pub(crate) overridden: bool,
+}
+
+/// Connections of one kind to an endpoint and the requests that wait for one.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) key: PoolKey,
+    /// HTTP/2: all that take requests. HTTP/1: those without one.
+    pub(crate) ready: Vec<usize>,
+    /// Being opened.
+    pub(crate) dialing: u32,
+    /// In the order of their coming.
+    pub(crate) waiting: VecDeque<StreamKey>,
+}
+
+impl HostState {
+    pub(crate) fn new(host: Arc<Host>) -> Self {
+        HostState { host, at: Cell::new(usize::MAX), active: Cell::new(0), pools: RefCell::default() }
+    }
+
+    /// The pool of a key, made when it is first asked for.
+    pub(crate) fn pool(&self, key: PoolKey) -> usize {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(found) = pools.iter().position(|pool| pool.key == key) {
+            return found;
+        }
+        pools.push(Pool { key, ready: Vec::new(), dialing: 0, waiting: VecDeque::new() });
+        pools.len() - 1
+    }
+
+    /// Works on a pool.
+    pub(crate) fn with<R>(&self, pool: usize, work: impl FnOnce(&mut Pool) -> R) -> Option<R> {
+        self.pools.borrow_mut().get_mut(pool).map(work)
+    }
+}

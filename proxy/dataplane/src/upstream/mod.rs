@@ -1,0 +1,4 @@
+//! Endpoints as one worker uses them.
+
+pub(crate) mod cluster;
+pub(crate) mod host;

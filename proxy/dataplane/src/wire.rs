@@ -1,0 +1,211 @@
+//! One socket with or without TLS around it: bytes in, bytes out, nothing about what they mean.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+
+use crate::tls::Session;
+
+/// Bytes written but not taken by the kernel beyond which nothing more is encrypted.
+const ENOUGH_UNSENT: usize = 256 << 10;
+/// Bytes asked of the kernel at once.
+const ROOM: usize = 64 << 10;
+
+/// A socket and what stands between it and the codec.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) socket: TcpStream,
+    /// `None` in the clear. Taken out while its plaintext is handled.
+    pub(crate) tls: Option<Box<Session>>,
+    /// TLS: handshake is over. In the clear: always.
+    pub(crate) open: bool,
+    /// Bytes read that are not a whole record yet, or wait for a paused codec.
+    pub(crate) unread: Vec<u8>,
+    /// Bytes for the socket.
+    unsent: Vec<u8>,
+    /// How many of them are gone.
+    gone: usize,
+    /// The kernel may have bytes.
+    pub(crate) readable: bool,
+    /// The kernel may take bytes.
+    pub(crate) writable: bool,
+    /// The peer sends no more.
+    pub(crate) ended: bool,
+    /// This side sends no more once `unsent` is gone.
+    closing: bool,
+    /// The socket is broken.
+    pub(crate) broken: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(socket: TcpStream, tls: Option<Box<Session>>) -> Self {
+        let open = tls.is_none();
+        Wire {
+            socket,
+            tls,
+            open,
+            unread: Vec::new(),
+            unsent: Vec::new(),
+            gone: 0,
+            readable: false,
+            writable: false,
+            ended: false,
+            closing: false,
+            broken: false,
+        }
+    }
+
+    /// Reads once into `buffer` after what was left over. How many bytes of it count now, and whether any came.
+    pub(crate) fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<(usize, bool)> {
+        let kept = self.unread.len();
+        if buffer.len() < kept + ROOM {
+            // Grows to its size once for the life of the worker: what lies beyond the count is never read as data.
+            buffer.resize(kept + ROOM, 0);
+        }
+        if let Some(place) = buffer.get_mut(..kept) {
+            place.copy_from_slice(&self.unread);
+        }
+        let result = self.socket.read(buffer.get_mut(kept..kept + ROOM).unwrap_or_default());
+        let n = match result {
+            Ok(0) => {
+                self.ended = true;
+                self.readable = false;
+                0
+            }
+            Ok(n) => {
+                // Edge-triggered: after a short read the next edge tells.
+                self.readable = n == ROOM;
+                n
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                0
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
+            Err(e) => {
+                self.readable = false;
+                return Err(e);
+            }
+        };
+        self.unread.clear();
+        Ok((kept + n, n > 0))
+    }
+
+    /// Keeps bytes for the next read.
+    pub(crate) fn keep(&mut self, rest: &[u8]) {
+        self.unread.extend_from_slice(rest);
+    }
+
+    /// Where TLS appends what it says by itself.
+    pub(crate) fn outgoing(&mut self) -> &mut Vec<u8> {
+        &mut self.unsent
+    }
+
+    /// Whether more plaintext is welcome.
+    pub(crate) fn takes_more(&self) -> bool {
+        self.open && !self.closing && !self.broken && self.pending() < ENOUGH_UNSENT
+    }
+
+    /// Bytes that wait for the socket.
+    pub(crate) fn pending(&self) -> usize {
+        self.unsent.len() - self.gone
+    }
+
+    /// Puts plaintext on its way: all of it or, where the socket is blocked and enough waits, nothing.
+    /// How many bytes were taken.
+    pub(crate) fn send(&mut self, plain: &[u8]) -> usize {
+        if plain.is_empty() || !self.takes_more() {
+            return 0;
+        }
+        let idle = self.pending() == 0 && self.writable;
+        match &mut self.tls {
+            Some(tls) => {
+                if tls.send(plain, &mut self.unsent).is_err() {
+                    self.broken = true;
+                    return 0;
+                }
+                plain.len()
+            }
+            None if idle => {
+                // Straight from the codec's buffer to the kernel; the rest is kept.
+                let n = match self.socket.write(plain) {
+                    Ok(n) => n,
+                    Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
+                    Err(_) => {
+                        self.broken = true;
+                        return 0;
+                    }
+                };
+                if n < plain.len() {
+                    self.writable = false;
+                    self.unsent.extend_from_slice(plain.get(n..).unwrap_or_default());
+                }
+                plain.len()
+            }
+            None => {
+                self.unsent.extend_from_slice(plain);
+                plain.len()
+            }
+        }
+    }
+
+    /// Writes what waits as far as the kernel takes it.
+    pub(crate) fn flush(&mut self) {
+        while self.writable && self.gone < self.unsent.len() {
+            match self.socket.write(self.unsent.get(self.gone..).unwrap_or_default()) {
+                Ok(0) => self.broken = true,
+                Ok(n) => self.gone += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.broken = true,
+            }
+            if self.broken {
+                return;
+            }
+        }
+        if self.gone == self.unsent.len() {
+            self.unsent.clear();
+            self.gone = 0;
+            // An idle connection holds no buffer.
+            if self.unsent.capacity() > 4 << 10 {
+                self.unsent = Vec::new();
+            }
+            if self.closing {
+                let _ = self.socket.shutdown(std::net::Shutdown::Write);
+            }
+        } else if self.gone > ENOUGH_UNSENT {
+            self.unsent.drain(..self.gone);
+            self.gone = 0;
+        }
+    }
+
+    /// Ends this side's direction after what is on its way.
+    pub(crate) fn finish(&mut self) {
+        if self.closing {
+            return;
+        }
+        if let Some(tls) = &mut self.tls
+            && self.open
+        {
+            tls.close(&mut self.unsent);
+        }
+        self.closing = true;
+        self.flush();
+    }
+
+    /// Whether this side has ended and everything was written.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.closing && self.pending() == 0
+    }
+
+    /// This side's address.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok().map(canonical)
+    }
+}
+
+/// An IPv4 address in IPv6's form as the IPv4 address that it is.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,295 @@
+//! From a new socket to a filter chain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use graph::chain::{Facts, FilterChain, Network, Transport};
+use graph::listener::Listener;
+use graph::tls::Secured;
+use inspect::{ClientHello, Http};
+use mio::Interest;
+use mio::net::TcpStream;
+
+use super::Worker;
+use crate::conn::{Arrival, Conn, Downstream, Role};
+use crate::peer::Certificate;
+use crate::timers::Timer;
+use crate::tls::Session;
+use crate::wire::{Wire, canonical};
+
+/// Accepted in one go before others get their turn.
+const AT_ONCE: usize = 64;
+/// A handshake or inspection that takes longer is given up where the listener says nothing.
+const OPENING: std::time::Duration = std::time::Duration::from_secs(15);
+
+impl Worker {
+    pub(super) fn accept(&mut self, listening: usize) {
+        for _ in 0..AT_ONCE {
+            let Some(listener) = self.listening.get(listening) else { return };
+            let (name, address) = (listener.name.clone(), listener.address);
+            match listener.socket.accept() {
+                Ok((socket, source)) => self.arrive(&name, address, socket, canonical(source)),
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Out of descriptors and the like: what waits is tried again when something ends.
+                    tracing::warn!("listener {name}: {error}");
+                    return;
+                }
+            }
+        }
+        // More may wait, and an edge comes only with a new one.
+        self.accept_again.push(listening);
+    }
+
+    fn arrive(&mut self, name: &Arc<str>, address: SocketAddr, socket: TcpStream, source: SocketAddr) {
+        let Some(listener) = self.graph.listeners.iter().find(|l| l.name == *name).cloned() else { return };
+        let _ = socket.set_nodelay(true);
+        let own = socket.local_addr().map_or(address, canonical);
+        let destination =
+            if listener.restores_destination || listener.use_original_dst { original(&socket, own) } else { own };
+        let listener = match listener.use_original_dst {
+            true => self.listener_of(destination).unwrap_or(listener),
+            false => listener,
+        };
+        let number = self.number();
+        let arrival = Arrival {
+            listener,
+            source,
+            destination,
+            server_name: "".into(),
+            plaintext: None,
+        };
+        let make = |mut wire: Wire, now| {
+            // An accepted socket takes and may have bytes: no edge is waited for.
+            wire.readable = true;
+            wire.writable = true;
+            conn(wire, Role::Inspecting(Box::new(arrival)), number, now)
+        };
+        let Some(slot) = self.register(socket, number, make) else { return };
+        let timeout = self.opening_timeout(slot);
+        self.timers.add(self.now + timeout, Timer::Opening(slot, number));
+        self.try_chain(slot, true);
+        if self.conns.get(slot).is_some_and(|c| !c.gone) {
+            self.on_readable(slot);
+        }
+    }
+
+    fn opening_timeout(&self, slot: usize) -> std::time::Duration {
+        match self.conns.get(slot).map(|c| &c.role) {
+            Some(Role::Inspecting(a)) if !a.listener.inspection_timeout.is_zero() => a.listener.inspection_timeout,
+            _ => OPENING,
+        }
+    }
+
+    /// Puts a socket into a slot and under watch.
+    pub(super) fn register(
+        &mut self,
+        mut socket: TcpStream,
+        number: u64,
+        make: impl FnOnce(Wire, Instant) -> Conn,
+    ) -> Option<usize> {
+        let entry = self.conns.vacant_entry();
+        let slot = entry.key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut socket, mio::Token(slot), interest) {
+            tracing::warn!("connection {number}: cannot be watched: {error}");
+            return None;
+        }
+        entry.insert(make(Wire::new(socket, None), self.now));
+        Some(slot)
+    }
+
+    /// The listener for connections made to an address: its own first, then that of the port on any address.
+    fn listener_of(&self, destination: SocketAddr) -> Option<Arc<Listener>> {
+        let mut any = None;
+        for listener in self.graph.listeners.iter().filter(|l| !l.bind) {
+            for address in &listener.addresses {
+                if *address == destination {
+                    return Some(listener.clone());
+                }
+                if address.ip().is_unspecified() && address.port() == destination.port() {
+                    any = Some(listener);
+                }
+            }
+        }
+        any.cloned()
+    }
+
+    /// Looks at the first bytes and, once enough is known, chooses the chain.
+    /// `first`: before any byte, for listeners that need none.
+    pub(super) fn try_chain(&mut self, slot: usize, first: bool) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Role::Inspecting(arrival) = &mut c.role else { return };
+        let port = arrival.destination.port();
+        let bytes: &[u8] = &c.wire.unread;
+        let on = |ports: &Option<graph::listener::DisabledPorts>| ports.as_ref().is_some_and(|d| !d.contains(port));
+        let mut transport = Transport::RawBuffer;
+        let mut protocols: Vec<Vec<u8>> = Vec::new();
+        let over = c.wire.ended;
+        if on(&arrival.listener.tls_inspector) {
+            match inspect::client_hello(bytes) {
+                ClientHello::NeedMore if !over => return,
+                ClientHello::Found(hello) => {
+                    transport = Transport::Tls;
+                    arrival.server_name = String::from_utf8_lossy(hello.server_name()).to_ascii_lowercase().into();
+                    protocols = hello.alpn().map(<[u8]>::to_vec).collect();
+                }
+                _ => {}
+            }
+        }
+        if transport == Transport::RawBuffer && on(&arrival.listener.http_inspector) {
+            let found = match inspect::http(bytes) {
+                Http::NeedMore if !over => return,
+                Http::Http10 => Some("http/1.0"),
+                Http::Http11 => Some("http/1.1"),
+                Http::Http2 => Some("h2c"),
+                _ => None,
+            };
+            arrival.plaintext = found;
+            protocols.extend(found.map(|p| p.as_bytes().to_vec()));
+        }
+        if first && over {
+            return;
+        }
+        self.choose_chain(slot, transport, &protocols);
+    }
+
+    /// Chooses the chain by what is known.
+    fn choose_chain(&mut self, slot: usize, transport: Transport, protocols: &[Vec<u8>]) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Role::Inspecting(arrival) = &mut c.role else { return };
+        let names: Vec<&[u8]> = protocols.iter().map(Vec::as_slice).collect();
+        let facts = Facts {
+            destination: arrival.destination,
+            source: arrival.source,
+            transport,
+            server_name: arrival.server_name.as_bytes(),
+            application_protocols: &names,
+        };
+        let Some(chain) = arrival.listener.chain(&facts).cloned() else {
+            self.no_chain(slot);
+            return;
+        };
+        match &chain.tls {
+            None => self.enter(slot, &chain),
+            Some(Secured::Waiting) => self.close(slot),
+            Some(Secured::Ready(tls)) => match Session::server(&tls.config) {
+                Ok(session) => {
+                    c.wire.tls = Some(Box::new(session));
+                    c.wire.open = false;
+                    let role = std::mem::replace(&mut c.role, Role::Closing);
+                    if let Role::Inspecting(arrival) = role {
+                        c.role = Role::Accepting(arrival, chain);
+                    }
+                    self.feed_unread(slot);
+                }
+                Err(error) => {
+                    tracing::warn!("listener {}: TLS: {error}", arrival.listener.name);
+                    self.close(slot);
+                }
+            },
+        }
+    }
+
+    /// No chain takes a connection: it ends, and the listener's log says so.
+    fn no_chain(&mut self, slot: usize) {
+        let Some(Role::Inspecting(arrival)) = self.conns.get(slot).map(|c| &c.role) else { return };
+        let listener = arrival.listener.clone();
+        let mut downstream = accesslog::Downstream::new(arrival.destination, arrival.source);
+        let name = arrival.server_name.clone();
+        downstream.requested_server_name = &name;
+        let entry = accesslog::Entry {
+            flags: accesslog::Flags::NO_ROUTE_FOUND,
+            response_code_details: "filter_chain_not_found",
+            ..accesslog::Entry::new(self.wall, downstream)
+        };
+        self.log(&listener.access_logs, &entry);
+        self.close(slot);
+    }
+
+    /// TLS of a client is agreed on: is the client one that may come in?
+    pub(super) fn accepted(&mut self, slot: usize) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Role::Accepting(_, chain) = &c.role else { return };
+        let chain = chain.clone();
+        let certificate = c.wire.tls.as_ref().and_then(|t| t.peer_certificates()?.first().and_then(Certificate::read));
+        if let Some(Secured::Ready(tls)) = &chain.tls
+            && !certificate.as_ref().map_or(!tls.require_client_certificate, |c| c.is_one_of(&tls.peers))
+        {
+            self.close(slot);
+            return;
+        }
+        self.enter_with(slot, &chain, certificate);
+    }
+
+    fn enter(&mut self, slot: usize, chain: &Arc<FilterChain>) {
+        self.enter_with(slot, chain, None);
+        self.feed_unread(slot);
+    }
+
+    fn enter_with(&mut self, slot: usize, chain: &Arc<FilterChain>, certificate: Option<Certificate>) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let role = std::mem::replace(&mut c.role, Role::Closing);
+        let (Role::Inspecting(arrival) | Role::Accepting(arrival, _)) = role else { return };
+        let facts = Arc::new(Downstream {
+            source: arrival.source,
+            destination: arrival.destination,
+            server_name: arrival.server_name.clone(),
+            certificate,
+            local_uri: match &chain.tls {
+                Some(Secured::Ready(tls)) => tls.local_uri.clone(),
+                _ => "".into(),
+            },
+            tls: chain.tls.is_some(),
+            number: c.number,
+        });
+        match &chain.network {
+            Network::Http(manager) => self.serve_http(slot, facts, manager, chain, arrival.plaintext),
+            Network::Tcp(proxy) => self.serve_tcp(slot, facts, proxy),
+        }
+    }
+
+    pub(super) fn opening_timed_out(&mut self, slot: usize, number: u64) {
+        if !self.is(slot, number) {
+            return;
+        }
+        match self.conns.get(slot).map(|c| &c.role) {
+            Some(Role::Inspecting(arrival)) => {
+                if arrival.listener.continue_on_inspection_timeout && !arrival.listener.inspection_timeout.is_zero() {
+                    self.choose_chain(slot, Transport::RawBuffer, &[]);
+                } else if !arrival.listener.inspection_timeout.is_zero() {
+                    self.close(slot);
+                }
+            }
+            Some(Role::Accepting(..)) => self.close(slot),
+            Some(Role::Dialing(_)) => self.dial_failed(slot, "connection_timeout"),
+            _ => {}
+        }
+    }
+}
+
+/// A connection in its first state.
+pub(super) fn conn(wire: Wire, role: Role, number: u64, now: Instant) -> Conn {
+    Conn {
+        wire,
+        role,
+        number,
+        dirty: false,
+        again: false,
+        paused: false,
+        left: Vec::new(),
+        undecided: false,
+        held: Vec::new(),
+        gone: false,
+        quiet_since: now,
+    }
+}
+
+/// Where a redirected connection was made to: the kernel's record, else its own address.
+fn original(socket: &TcpStream, own: SocketAddr) -> SocketAddr {
+    let socket = socket2::SockRef::from(socket);
+    let found = if own.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    found.ok().and_then(|a| a.as_socket()).map_or(own, canonical)
+}

@@ -1,0 +1,455 @@
+//! Bodies on their way, both ways, no faster than who takes them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use accesslog::Flags;
+use balance::{Outcome as Attempt, Recorded, ResetKind, Verdict, decide};
+use graph::route::{Action, Target};
+use headers::{Headers, Known};
+use http2::ErrorCode;
+
+use super::Worker;
+use super::dispatch::Failure;
+use super::request::REPLAY;
+use crate::codec::Place;
+use crate::conn::Role;
+use crate::stream::{Stage, Stream, StreamKey};
+use crate::timers::Timer;
+
+impl Worker {
+    /// A part of a request's body came.
+    pub(super) fn on_request_data(&mut self, key: StreamKey, bytes: &[u8], end: bool) {
+        let Some(s) = self.stream(key) else { return };
+        s.bytes_received += bytes.len() as u64;
+        s.to_up.end |= end;
+        let (down, place) = (s.down, s.down_place);
+        if s.stage == Stage::Local {
+            // Answered here: the rest is taken and dropped.
+            self.release_on(down, place, bytes.len());
+            self.finish_if_done(key);
+            return;
+        }
+        if let Some(replay) = &mut s.replay {
+            if replay.len() + bytes.len() > REPLAY {
+                s.replay = None;
+            } else {
+                replay.extend_from_slice(bytes);
+            }
+        }
+        s.owed_down += bytes.len();
+        s.to_up.bytes.extend_from_slice(bytes);
+        self.pump_up(key);
+    }
+
+    /// Sends on what of a request's body can go.
+    pub(super) fn pump_up(&mut self, key: StreamKey) {
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        let Some((up, place)) = s.up.filter(|_| !s.to_up.done) else { return };
+        let Some(c) = self.conns.get_mut(up) else { return };
+        let Role::Client(client) = &mut c.role else { return };
+        let end = s.to_up.end && s.to_up.trailers.is_none();
+        if !s.to_up.bytes.is_empty() || end {
+            let taken = client.codec.data(place, &s.to_up.bytes, end);
+            let all = taken == s.to_up.bytes.len();
+            s.to_up.bytes.drain(..taken);
+            s.to_up.done = end && all;
+            if !all && matches!(place, Place::Http2(_)) && !c.held.contains(&key) {
+                c.held.push(key);
+            }
+        }
+        if s.to_up.bytes.is_empty()
+            && !s.to_up.done
+            && let Some(trailers) = s.to_up.trailers.take()
+        {
+            client.codec.trailers(place, &trailers);
+            s.to_up.done = true;
+        }
+        // What stays behind stays owed.
+        let gone = s.owed_down.saturating_sub(s.to_up.bytes.len());
+        s.owed_down -= gone;
+        let (down, down_place, empty) = (s.down, s.down_place, s.to_up.bytes.is_empty());
+        self.touch(up);
+        self.release_on(down, down_place, gone);
+        if empty {
+            self.resume(down);
+        }
+        self.finish_if_done(key);
+    }
+
+    /// An answer before the answer.
+    pub(super) fn on_informational(&mut self, key: StreamKey) {
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        let (down, place) = (s.down, s.down_place);
+        if s.down_gone || s.stage != Stage::Sent {
+            return;
+        }
+        if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
+            server.codec.inform(place, &self.scratch);
+        }
+        self.touch(down);
+    }
+
+    /// The head of an answer came: it is in `scratch`.
+    pub(super) fn on_answer(&mut self, key: StreamKey, end: bool) {
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        if s.stage != Stage::Sent {
+            return;
+        }
+        std::mem::swap(&mut s.response, &mut self.scratch);
+        if let Some((_, Place::Http2(_))) = s.up {
+            let protocol = s.upgrade.then(|| s.request.get(Known::Upgrade).unwrap_or_default().to_vec());
+            routing::hops::response_from_http2(&mut s.response, protocol.as_deref());
+        }
+        let status = s.response.get(Known::Status).and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+        let Some(status) = status else {
+            return self.attempt_failed(key, Failure::Protocol);
+        };
+        s.status = status;
+        if end {
+            s.to_down.end = true;
+        }
+        if self.retry_after_answer(key) {
+            return;
+        }
+        let (now, wall) = (self.now, self.wall);
+        let Some(s) = self.stream(key) else { return };
+        s.stage = Stage::Answering;
+        s.details = Cow::Borrowed("via_upstream");
+        s.response_at = Some(now);
+        prepare(s, now, wall);
+        self.send_answer(key);
+    }
+
+    /// A part of an answer's body came.
+    pub(super) fn on_answer_data(&mut self, key: StreamKey, bytes: &[u8], end: bool) {
+        let Some(s) = self.stream(key) else { return };
+        if s.stage != Stage::Answering {
+            if let Some((up, place)) = s.up {
+                self.release_on(up, place, bytes.len());
+            }
+            return;
+        }
+        s.owed_up += bytes.len();
+        s.to_down.bytes.extend_from_slice(bytes);
+        s.to_down.end |= end;
+        self.pump_down(key);
+    }
+
+    /// The trailers of an answer came: they are in `scratch`.
+    pub(super) fn on_answer_trailers(&mut self, key: StreamKey) {
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        if s.stage != Stage::Answering {
+            return;
+        }
+        std::mem::swap(&mut s.trailers, &mut self.scratch);
+        s.has_trailers = true;
+        s.to_down.end = true;
+        self.pump_down(key);
+    }
+
+    /// Sends the head of an answer and what of its body there is.
+    pub(super) fn send_answer(&mut self, key: StreamKey) {
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        let (down, place) = (s.down, s.down_place);
+        if s.down_gone {
+            return self.finish_if_done(key);
+        }
+        let end = s.to_down.end && s.to_down.bytes.is_empty() && !s.has_trailers;
+        if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
+            let converted = (s.upgrade && place != Place::Http1).then(|| {
+                let mut converted = s.response.clone();
+                routing::hops::response_to_http2(&mut converted);
+                converted
+            });
+            let head: &Headers = converted.as_ref().unwrap_or(&s.response);
+            s.head_sent = server.codec.respond(place, head, end);
+            s.to_down.done = end;
+        }
+        self.touch(down);
+        if end {
+            self.finish_if_done(key);
+        } else {
+            self.pump_down(key);
+        }
+    }
+
+    /// Sends on what of an answer's body can go.
+    pub(super) fn pump_down(&mut self, key: StreamKey) {
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        if s.to_down.done || !s.head_sent || s.down_gone {
+            return self.finish_if_done(key);
+        }
+        let Some(c) = self.conns.get_mut(s.down) else { return };
+        let Role::Server(server) = &mut c.role else { return };
+        let end = s.to_down.end && !s.has_trailers;
+        if !s.to_down.bytes.is_empty() || end {
+            let taken = server.codec.data(s.down_place, &s.to_down.bytes, end);
+            let all = taken == s.to_down.bytes.len();
+            s.bytes_sent += taken as u64;
+            s.to_down.bytes.drain(..taken);
+            s.to_down.done = end && all;
+            if !all && matches!(s.down_place, Place::Http2(_)) && !c.held.contains(&key) {
+                c.held.push(key);
+            }
+        }
+        if s.to_down.bytes.is_empty() && s.to_down.end && s.has_trailers && !s.to_down.done {
+            server.codec.trailers(s.down_place, &s.trailers);
+            s.to_down.done = true;
+        }
+        let gone = s.owed_up.saturating_sub(s.to_down.bytes.len());
+        s.owed_up -= gone;
+        let (up, down, empty) = (s.up, s.down, s.to_down.bytes.is_empty());
+        self.touch(down);
+        if let Some((up, place)) = up {
+            self.release_on(up, place, gone);
+            if empty {
+                self.resume(up);
+            }
+        }
+        self.finish_if_done(key);
+    }
+
+    /// An answer that has begun cannot go on: the client is told by the end of its stream or connection.
+    pub(super) fn break_answer(&mut self, key: StreamKey) {
+        self.abandon_up(key);
+        let Some(s) = self.stream(key) else { return };
+        let (down, place, gone) = (s.down, s.down_place, s.down_gone);
+        s.down_gone = true;
+        if !gone {
+            match place {
+                Place::Http2(_) => {
+                    if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
+                        server.codec.reset(place, ErrorCode::INTERNAL_ERROR);
+                    }
+                    self.touch(down);
+                }
+                Place::Http1 => {
+                    self.flush_now(down);
+                    self.close(down);
+                }
+            }
+        }
+        self.finish(key);
+    }
+
+    /// An attempt failed before its answer was over: again, or an answer that says so.
+    pub(super) fn attempt_failed(&mut self, key: StreamKey, failure: Failure) {
+        let Some(s) = self.stream(key) else { return };
+        match s.stage {
+            Stage::Local => return,
+            Stage::Answering => {
+                if s.to_down.end {
+                    // The answer is whole already; only its connection went.
+                    return;
+                }
+                let (flags, reason) = failure.flags();
+                s.flags |= flags;
+                s.details = format!("upstream_reset_after_response_started{{{reason}}}").into();
+                return self.break_answer(key);
+            }
+            Stage::Waiting | Stage::Sent => {}
+        }
+        self.record(key, failure.recorded());
+        if self.retry_after_failure(key, failure) {
+            return;
+        }
+        let Some(s) = self.stream(key) else { return };
+        let (flags, reason) = failure.flags();
+        if failure == Failure::PerTryTimeout {
+            return self.reply(key, 504, b"upstream request timeout", flags, "upstream_per_try_timeout");
+        }
+        let transport = match (failure, s.failure.is_empty()) {
+            (Failure::Connect, false) => format!(", transport failure reason: {}", s.failure),
+            _ => String::new(),
+        };
+        let body = format!(
+            "upstream connect error or disconnect/reset before headers. reset reason: {}{transport}",
+            reason.replace('_', " ")
+        );
+        let details = match (failure, s.failure.is_empty()) {
+            (Failure::Connect, false) => format!(
+                "upstream_reset_before_response_started{{{reason}|{}}}",
+                s.failure.replace(' ', "_")
+            ),
+            _ => format!("upstream_reset_before_response_started{{{reason}}}"),
+        };
+        self.reply(key, 503, body.as_bytes(), flags, details);
+    }
+
+    /// Whether an answer is one that the route tries again, and it is tried.
+    fn retry_after_answer(&mut self, key: StreamKey) -> bool {
+        let Some(s) = self.stream(key) else { return false };
+        // The answer of a gRPC call without body has its status among its headers.
+        let grpc = s.response.get(Known::GrpcStatus).and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+        let status = grpc.map_or(s.status, routing::grpc::status_to_http);
+        self.record(key, Recorded::Status(status));
+        let Some(s) = self.stream(key) else { return false };
+        let Some(wait) = wait_before_retry(s, None) else { return false };
+        self.again(key, wait)
+    }
+
+    fn retry_after_failure(&mut self, key: StreamKey, failure: Failure) -> bool {
+        let Some(s) = self.stream(key) else { return false };
+        let kind = failure.kind(s.sent_at.is_some());
+        let Some(wait) = wait_before_retry(s, Some(kind)) else { return false };
+        self.again(key, wait)
+    }
+
+    /// Queues the next attempt. Whether there will be one.
+    fn again(&mut self, key: StreamKey, wait: Duration) -> bool {
+        let now = self.now;
+        let Some(s) = self.stream(key) else { return false };
+        let (Some(cluster), Some(replay)) = (s.cluster.clone(), s.replay.clone()) else { return false };
+        let limits = cluster.limits;
+        let Some(state) = self.cluster(cluster.id) else { return false };
+        if !balance::retry_allowed(&limits, state.retries, state.requests, state.pending) {
+            if let Some(s) = self.stream(key) {
+                s.flags |= Flags::UPSTREAM_OVERFLOW;
+            }
+            return false;
+        }
+        state.retries += 1;
+        self.abandon_up(key);
+        let Some(s) = self.stream(key) else { return false };
+        s.retrying = true;
+        s.stage = Stage::Waiting;
+        s.to_up.bytes = replay;
+        s.to_up.done = false;
+        s.owed_down = 0;
+        s.to_down.clear();
+        s.has_trailers = false;
+        s.response.clear();
+        s.sent_at = None;
+        self.timers.add(now + wait, Timer::Retry(key));
+        true
+    }
+}
+
+impl Failure {
+    /// Flags of the log line and the reason in Envoy's words.
+    pub(crate) fn flags(self) -> (Flags, &'static str) {
+        match self {
+            Failure::Connect => (Flags::UPSTREAM_CONNECTION_FAILURE, "remote_connection_failure"),
+            Failure::Refused => (Flags::UPSTREAM_REMOTE_RESET, "remote_refused_stream_reset"),
+            Failure::RemoteReset => (Flags::UPSTREAM_REMOTE_RESET, "remote_reset"),
+            Failure::Terminated => (Flags::UPSTREAM_CONNECTION_TERMINATION, "connection_termination"),
+            Failure::Protocol => (Flags::UPSTREAM_PROTOCOL_ERROR, "protocol_error"),
+            Failure::PerTryTimeout => (Flags::UPSTREAM_REQUEST_TIMEOUT, "per_try_timeout"),
+        }
+    }
+
+    /// What ejection sees.
+    fn recorded(self) -> Recorded {
+        match self {
+            Failure::PerTryTimeout => Recorded::TimedOut,
+            _ => Recorded::ConnectFailed,
+        }
+    }
+
+    /// What a retry policy sees. `sent`: the request was on its connection.
+    fn kind(self, sent: bool) -> ResetKind {
+        match self {
+            Failure::Connect => ResetKind::ConnectFailure,
+            Failure::Refused => ResetKind::Refused,
+            Failure::PerTryTimeout => ResetKind::PerTryTimeout,
+            Failure::RemoteReset | Failure::Terminated | Failure::Protocol if sent => ResetKind::Remote,
+            Failure::RemoteReset | Failure::Terminated | Failure::Protocol => ResetKind::BeforeRequest,
+        }
+    }
+}
+
+/// How long to wait before the next attempt; `None`: there is none. `reset`: why no answer came; else one did.
+fn wait_before_retry(s: &mut Stream, reset: Option<ResetKind>) -> Option<Duration> {
+    let Some(Action::Forward(forward)) = s.route.as_ref().map(|r| &r.action) else { return None };
+    let policy = forward.retry.clone()?;
+    if s.replay.is_none() || s.down_gone {
+        return None;
+    }
+    let done = s.attempts.saturating_sub(1);
+    let random = s.random.rotate_left(s.attempts);
+    let attempt = match reset {
+        Some(kind) => Attempt::Reset(kind),
+        None => Attempt::Status { code: s.status, headers: &s.response },
+    };
+    match decide(&policy, &s.asked, &attempt, done, random) {
+        Verdict::Retry { after } => Some(after),
+        Verdict::NotRetriable => None,
+        Verdict::LimitReached => {
+            s.flags |= Flags::UPSTREAM_RETRY_LIMIT_EXCEEDED;
+            None
+        }
+    }
+}
+
+/// What the proxy writes into an answer.
+fn prepare(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime) {
+    let upgraded = s.upgrade && s.status == 101;
+    if !matches!(s.up, Some((_, Place::Http2(_)))) {
+        routing::hops::strip_response(&mut s.response, upgraded);
+    }
+    let manager = s.manager.clone();
+    if !manager.filters.suppress_envoy_headers
+        && let Some(sent) = s.sent_at
+    {
+        let millis = now.saturating_duration_since(sent).as_millis().to_string();
+        s.response.set(Known::XEnvoyUpstreamServiceTime, millis.as_bytes());
+    }
+    if !s.response.has(Known::Date) {
+        s.response.push_known(Known::Date, &crate::date::http(wall));
+    }
+    if let (Some(cors), Some(origin)) =
+        (s.route.as_ref().and_then(|r| r.cors.clone()).filter(|_| manager.filters.cors), s.request.get(Known::Origin))
+        && cors.allow_origins.iter().any(|o| o.matches(b"*") || o.matches(origin))
+    {
+        let origin = origin.to_vec();
+        routing::cors::write_response(&cors, &origin, &mut s.response);
+    }
+    mutate(s, now, wall);
+    routing::server::set(&mut s.response, &manager);
+    if manager.always_set_request_id_in_response
+        && let Some(id) = s.request.get(Known::XRequestId).map(<[u8]>::to_vec)
+    {
+        s.response.set(Known::XRequestId, &id);
+    }
+}
+
+/// Changes that the route, its weighted cluster and its virtual host ask for.
+fn mutate(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime) {
+    let Some(route) = s.route.clone() else { return };
+    let weighted = match (&route.action, &s.cluster) {
+        (Action::Forward(forward), Some(cluster)) => match &forward.target {
+            Target::Weighted { clusters, .. } => clusters.iter().find(|w| w.cluster == cluster.id),
+            _ => None,
+        },
+        _ => None,
+    };
+    let host = s.virtual_host.clone();
+    let levels = [weighted.map(|w| &w.response), Some(&route.response), host.as_ref().map(|h| &h.response)];
+    if levels.iter().flatten().all(|l| l.is_empty()) {
+        return;
+    }
+    let mut response = std::mem::take(&mut s.response);
+    for level in levels.into_iter().flatten() {
+        level.apply(&mut response, |template, out| template.render(&s.entry(now, wall), out));
+    }
+    s.response = response;
+}

@@ -1,0 +1,159 @@
+//! A new configuration in a worker: sockets come and go, connections of chains that went are drained.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::TryRecvError;
+
+use graph::Graph;
+use mio::net::TcpListener;
+use mio::{Interest, Token};
+
+use super::{LISTENERS, Listening, Message, Worker};
+use crate::conn::Role;
+use crate::timers::Timer;
+
+impl Worker {
+    pub(super) fn on_messages(&mut self) {
+        let mut newest = None;
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Message::Graph(graph)) => newest = Some(graph),
+                Ok(Message::Drain { inbound_only }) => self.drain(inbound_only),
+                Ok(Message::Stop) | Err(TryRecvError::Disconnected) => {
+                    self.stopping = true;
+                    return;
+                }
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        // Of several only the last one counts.
+        if let Some(graph) = newest {
+            self.configure(graph);
+        }
+    }
+
+    fn configure(&mut self, graph: Arc<Graph>) {
+        let wanted: Vec<(Arc<str>, SocketAddr, bool)> = graph
+            .listeners
+            .iter()
+            .filter(|l| l.bind)
+            .flat_map(|l| l.addresses.iter().map(|a| (l.name.clone(), *a, l.transparent)))
+            .collect();
+        let gone: Vec<usize> = self
+            .listening
+            .iter()
+            .filter(|(_, l)| !wanted.iter().any(|(name, address, _)| l.name == *name && l.address == *address))
+            .map(|(at, _)| at)
+            .collect();
+        for at in gone {
+            // What the kernel has accepted for this socket would be lost with it.
+            self.accept(at);
+            if let Some(mut listening) = self.listening.try_remove(at) {
+                let _ = self.poll.registry().deregister(&mut listening.socket);
+            }
+        }
+        self.graph = graph;
+        for (name, address, transparent) in wanted {
+            if self.listening.iter().any(|(_, l)| l.name == name && l.address == address) {
+                continue;
+            }
+            match listen(address, transparent) {
+                Ok(mut socket) => {
+                    let entry = self.listening.vacant_entry();
+                    let token = Token(LISTENERS + entry.key());
+                    if let Err(error) = self.poll.registry().register(&mut socket, token, Interest::READABLE) {
+                        tracing::error!("listener {name} on {address}: {error}");
+                        continue;
+                    }
+                    entry.insert(Listening { socket, address, name });
+                }
+                Err(error) => tracing::error!("listener {name}: {address} cannot be bound: {error}"),
+            }
+        }
+        for at in 0..self.clusters.len() {
+            let (random, since) = (self.random.next(), self.since_start());
+            let Some(state) = self.clusters.get_mut(at).and_then(Option::as_mut) else { continue };
+            let gone = match self.graph.clusters.get(at).and_then(Option::as_ref) {
+                Some(newest) => {
+                    let newest = newest.clone();
+                    state.update(&newest, random, since)
+                }
+                None => state.hosts().cloned().collect(),
+            };
+            for host in gone {
+                self.leave_host(&host);
+            }
+        }
+        self.drain_replaced();
+    }
+
+    /// Connections to an endpoint that is no more take no new requests and end with their last.
+    fn leave_host(&mut self, host: &std::rc::Rc<crate::upstream::host::HostState>) {
+        let slots: Vec<usize> = self
+            .conns
+            .iter()
+            .filter(|(_, c)| matches!(&c.role, Role::Client(client) if std::rc::Rc::ptr_eq(&client.host, host)))
+            .map(|(at, _)| at)
+            .collect();
+        for slot in slots {
+            self.retire(slot);
+        }
+    }
+
+    /// Connections whose chain is not in the configuration any more are drained, as Envoy does.
+    fn drain_replaced(&mut self) {
+        let alive = |w: &Worker, chain: &Arc<graph::chain::FilterChain>| {
+            let in_listener = |l: &Arc<graph::listener::Listener>| {
+                l.chains.iter().chain(&l.default_chain).any(|c| Arc::ptr_eq(c, chain))
+            };
+            w.graph.listeners.iter().any(in_listener)
+        };
+        let slots: Vec<(usize, u64, std::time::Duration)> = self
+            .conns
+            .iter()
+            .filter_map(|(at, c)| match &c.role {
+                Role::Server(s) if !s.draining && !alive(self, &s.chain) => {
+                    Some((at, c.number, s.manager.drain_timeout))
+                }
+                _ => None,
+            })
+            .collect();
+        for (slot, number, timeout) in slots {
+            self.drain_conn(slot);
+            self.timers.add(self.now + timeout, Timer::Drained(slot, number));
+        }
+    }
+
+    fn drain(&mut self, inbound_only: bool) {
+        self.draining = true;
+        let slots: Vec<usize> = self
+            .conns
+            .iter()
+            .filter(|(_, c)| match &c.role {
+                Role::Server(s) => !inbound_only || s.manager.is_inbound(),
+                _ => false,
+            })
+            .map(|(at, _)| at)
+            .collect();
+        for slot in slots {
+            self.drain_conn(slot);
+        }
+    }
+}
+
+/// A socket that shares its address with those of the other workers.
+fn listen(address: SocketAddr, transparent: bool) -> std::io::Result<TcpListener> {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if transparent {
+        socket.set_ip_transparent_v4(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(4096)?;
+    Ok(TcpListener::from_std(socket.into()))
+}

@@ -1,0 +1,277 @@
+//! The end of requests: what they held is given back, and their line is written.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use accesslog::{AccessLog, Entry};
+use balance::Recorded;
+use http2::ErrorCode;
+
+use super::{Todo, Worker};
+use crate::codec::{Codec, Place};
+use crate::conn::{Downstream, Record, Role};
+use crate::stream::{Stage, Stream, StreamKey};
+use crate::timers::Timer;
+
+/// A line waits at most so long for the writer.
+const LOG_DELAY: Duration = Duration::from_secs(1);
+
+impl Worker {
+    /// Ends a request whose answer is out.
+    pub(super) fn finish_if_done(&mut self, key: StreamKey) {
+        let Some(s) = self.stream(key) else { return };
+        if s.to_down.done || s.down_gone {
+            self.finish(key);
+        }
+    }
+
+    /// The client takes no answer any more.
+    pub(super) fn client_gone_from(&mut self, key: StreamKey, details: &'static str) {
+        let Some(s) = self.stream(key) else { return };
+        s.down_gone = true;
+        if s.details.is_empty() || s.stage != Stage::Local {
+            s.details = details.into();
+        }
+        s.flags |= accesslog::Flags::DOWNSTREAM_CONNECTION_TERMINATION;
+        if !s.head_sent {
+            s.status = 0;
+        }
+        self.finish(key);
+    }
+
+    /// Gives up an attempt that may still be under way at its endpoint.
+    pub(super) fn abandon_up(&mut self, key: StreamKey) {
+        let Some(s) = self.stream(key) else { return };
+        let up = s.up.take();
+        let ended = s.to_up.done && s.to_down.end;
+        s.owed_up = 0;
+        let (host, cluster, counted, retrying) = (
+            s.host.clone(),
+            s.cluster.as_ref().map(|c| c.id),
+            std::mem::take(&mut s.counted),
+            std::mem::take(&mut s.retrying),
+        );
+        if counted {
+            if let Some(host) = &host {
+                host.active.set(host.active.get().saturating_sub(1));
+            }
+            let state = cluster.and_then(|id| self.clusters.get_mut(id.index())).and_then(Option::as_mut);
+            if let Some(state) = state {
+                state.requests = state.requests.saturating_sub(1);
+                if retrying {
+                    state.retries = state.retries.saturating_sub(1);
+                }
+            }
+        }
+        let Some((slot, place)) = up else { return };
+        self.leave_up(key, slot, place, ended);
+    }
+
+    /// Leaves an endpoint's connection: `ended` both ways, or not.
+    fn leave_up(&mut self, key: StreamKey, slot: usize, place: Place, ended: bool) {
+        let now = self.now;
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        c.quiet_since = now;
+        c.held.retain(|k| *k != key);
+        let Role::Client(client) = &mut c.role else { return };
+        let (host, pool, cluster) = (client.host.clone(), client.pool, client.cluster);
+        match (&mut client.codec, place) {
+            (Codec::Http2(codec), Place::Http2(stream)) => {
+                if !ended {
+                    codec.reset(stream, ErrorCode::CANCEL);
+                }
+                let over = client.draining && codec.active_streams() == 0;
+                self.touch(slot);
+                if over {
+                    self.uncount_connection(slot);
+                    self.close_soon(slot);
+                }
+            }
+            (Codec::Http1(codec), _) => {
+                client.current = None;
+                let reusable = ended && codec.keep_alive() && !client.draining && !c.wire.ended && !c.wire.broken;
+                if reusable {
+                    host.with(pool, |p| p.ready.push(slot));
+                    if host.with(pool, |p| !p.waiting.is_empty()).unwrap_or_default() {
+                        self.todo.push_back(Todo::Pool(host, pool, cluster));
+                    }
+                    self.resume(slot);
+                } else {
+                    self.uncount_connection(slot);
+                    self.close_soon(slot);
+                    if host.with(pool, |p| !p.waiting.is_empty()).unwrap_or_default() {
+                        self.todo.push_back(Todo::Pool(host, pool, cluster));
+                    }
+                }
+            }
+            (Codec::Http2(_), Place::Http1) => {}
+        }
+    }
+
+    /// Ends a request.
+    pub(super) fn finish(&mut self, key: StreamKey) {
+        self.abandon_up(key);
+        let now = self.now;
+        let wall = self.wall;
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        s.live = false;
+        s.generation = s.generation.wrapping_add(1);
+        let (down, place, down_gone) = (s.down, s.down_place, s.down_gone);
+        let (whole, owed) = (s.to_up.end, std::mem::take(&mut s.owed_down));
+        s.to_up.bytes.clear();
+        let was_empty = self.lines.is_empty();
+        let s: &Stream = s;
+        let entry = s.entry(now, wall);
+        for log in &s.manager.access_logs {
+            self.lines.add(&log.path, |line| log.write(&entry, line));
+        }
+        if was_empty && !self.lines.is_empty() {
+            self.timers.add(now + LOG_DELAY, Timer::Logs);
+        }
+        self.free_streams.push(key.slot);
+        if !down_gone {
+            self.release_on(down, place, owed);
+        }
+        self.leave_down(key, down, place, down_gone, whole);
+    }
+
+    /// Writes lines and sees to it that they are handed over in time.
+    pub(super) fn log(&mut self, logs: &[Arc<AccessLog>], entry: &Entry<'_>) {
+        let was_empty = self.lines.is_empty();
+        for log in logs {
+            self.lines.add(&log.path, |line| log.write(entry, line));
+        }
+        if was_empty && !self.lines.is_empty() {
+            self.timers.add(self.now + LOG_DELAY, Timer::Logs);
+        }
+    }
+
+    /// Leaves the client's connection: `whole` when the request had come to its end.
+    fn leave_down(&mut self, key: StreamKey, slot: usize, place: Place, gone: bool, whole: bool) {
+        let now = self.now;
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        c.quiet_since = now;
+        c.held.retain(|k| *k != key);
+        let Role::Server(server) = &mut c.role else { return };
+        match (&mut server.codec, place) {
+            (Codec::Http2(codec), Place::Http2(stream)) => {
+                if !gone && !whole {
+                    // The answer is whole and the request is not: the rest of it is not wanted (RFC 9113, 8.1).
+                    codec.reset(stream, ErrorCode::NO_ERROR);
+                }
+                self.touch(slot);
+            }
+            (Codec::Http1(codec), _) => {
+                server.current = None;
+                if gone || !whole || codec.should_close() {
+                    self.close_soon(slot);
+                } else {
+                    self.touch(slot);
+                    self.resume(slot);
+                }
+            }
+            (Codec::Http2(_), Place::Http1) => {}
+        }
+    }
+
+    /// Tells what watches endpoints how an attempt went.
+    pub(super) fn record(&mut self, key: StreamKey, outcome: Recorded) {
+        let since = self.since_start();
+        let Some(s) = self.stream(key) else { return };
+        let (Some(host), Some(cluster)) = (s.host.clone(), s.cluster.as_ref().map(|c| c.id)) else { return };
+        if let Some(state) = self.clusters.get_mut(cluster.index()).and_then(Option::as_mut) {
+            state.record(&host, outcome, since);
+        }
+    }
+
+    /// Writes what a connection has to say without waiting for the turn's end.
+    pub(super) fn flush_now(&mut self, slot: usize) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let codec = match &mut c.role {
+            Role::Server(s) => &mut s.codec,
+            Role::Client(u) => &mut u.codec,
+            _ => return,
+        };
+        let sent = c.wire.send(codec.output());
+        codec.advance(sent);
+        c.wire.flush();
+    }
+}
+
+impl Stream {
+    /// What a log line says of this request.
+    pub(crate) fn entry(&self, now: Instant, wall: SystemTime) -> Entry<'_> {
+        let duration = now.saturating_duration_since(self.started);
+        let mut downstream = self.facts.logged();
+        if self.client != self.facts.source.ip() {
+            downstream.remote_address = SocketAddr::new(self.client, 0);
+        }
+        Entry {
+            request: Some(&self.request),
+            response: self.head_sent.then_some(&self.response),
+            trailers: self.has_trailers.then_some(&self.trailers),
+            protocol: Some(self.protocol),
+            response_code: self.status,
+            response_code_details: &self.details,
+            flags: self.flags,
+            bytes_received: self.bytes_received,
+            bytes_sent: self.bytes_sent,
+            duration,
+            response_duration: self.response_at.map(|at| at.saturating_duration_since(self.started)),
+            route_name: self.route.as_ref().map_or("", |r| &r.name),
+            upstream: accesslog::Upstream {
+                host: self.host.as_ref().map(|h| h.host.address),
+                cluster: self.cluster.as_ref().map_or("", |c| &c.name),
+                local_address: self.upstream_local,
+                attempts: self.attempts,
+                transport_failure_reason: &self.failure,
+                ..accesslog::Upstream::default()
+            },
+            ..Entry::new(wall.checked_sub(duration).unwrap_or(wall), downstream)
+        }
+    }
+}
+
+impl Downstream {
+    /// What a log line says of the client's connection.
+    fn logged(&self) -> accesslog::Downstream<'_> {
+        let mut logged = accesslog::Downstream::new(self.destination, self.source);
+        logged.connection_id = self.number;
+        logged.requested_server_name = &self.server_name;
+        logged.tls = self.certificate.as_ref().map(|certificate| accesslog::Tls {
+            peer_uri_san: certificate.uris.first().map_or("", |u| u),
+            peer_dns_san: certificate.dns.first().map_or("", |d| d),
+            peer_subject: &certificate.subject,
+            peer_fingerprint_256: &certificate.hash,
+            local_uri_san: &self.local_uri,
+            ..accesslog::Tls::default()
+        });
+        logged
+    }
+}
+
+impl Record {
+    /// What a log line says of this connection.
+    pub(crate) fn entry(&self, now: Instant, wall: SystemTime) -> Entry<'_> {
+        let duration = now.saturating_duration_since(self.started);
+        Entry {
+            flags: self.flags,
+            bytes_received: self.received,
+            bytes_sent: self.sent,
+            duration,
+            upstream: accesslog::Upstream {
+                host: self.host.as_ref().map(|h| h.host.address),
+                cluster: self.cluster.as_ref().map_or("", |c| &c.name),
+                local_address: self.upstream_local,
+                attempts: self.attempts,
+                transport_failure_reason: &self.failure,
+                ..accesslog::Upstream::default()
+            },
+            ..Entry::new(wall.checked_sub(duration).unwrap_or(wall), self.facts.logged())
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A worker: one thread, one loop, its own connections, pools and balancers.
+//!
+//! A turn of the loop handles all that became ready, then what that left to do, then what is due, and only then writes:
+//! all frames for one connection leave in one write, which is one TLS record.
+
+mod accept;
+mod body;
+mod client;
+mod config;
+mod dispatch;
+mod finish;
+mod read;
+mod reply;
+mod request;
+mod server;
+mod tunnel;
+mod write;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant, SystemTime};
+
+use graph::Graph;
+use headers::Headers;
+use mio::net::TcpListener;
+use mio::{Events, Poll, Token};
+use slab::Slab;
+
+use crate::conn::Conn;
+use crate::logs::Lines;
+use crate::random::Random;
+use crate::stream::{Stream, StreamKey};
+use crate::timers::{Timer, Timers};
+use crate::upstream::cluster::ClusterState;
+
+/// What a worker is told from outside.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A new configuration.
+    Graph(Arc<Graph>),
+    /// Announce the end on inbound connections (or on all) and let them go as they fall quiet.
+    Drain {
+        /// Only those of inbound listeners.
+        inbound_only: bool,
+    },
+    /// End now.
+    Stop,
+}
+
+/// Left for after the event that caused it.
+#[derive(Debug)]
+enum Todo {
+    /// Find an endpoint for a request.
+    Dispatch(StreamKey),
+    /// Read a connection again: what held it back is gone.
+    Read(usize),
+    /// A body may go on to the client.
+    PumpDown(StreamKey),
+    /// A body may go on to the endpoint.
+    PumpUp(StreamKey),
+    /// A pool may have room for who waits.
+    Pool(std::rc::Rc<crate::upstream::host::HostState>, usize, graph::cluster::ClusterId),
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+struct Listening {
+    socket: TcpListener,
+    address: SocketAddr,
+    name: Arc<str>,
+}
+
+const WAKE: Token = Token(usize::MAX);
+/// Tokens of listening sockets count down from here, those of connections up from 0.
+const LISTENERS: usize = usize::MAX / 2;
+/// Rounds of left-over work in a turn before writing gets its chance.
+const ROUNDS: usize = 64;
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    poll: Poll,
+    inbox: Receiver<Message>,
+    graph: Arc<Graph>,
+    listening: Slab<Listening>,
+    conns: Slab<Conn>,
+    streams: Slab<Stream>,
+    /// Slots of `streams` that are free, with their memory.
+    free_streams: Vec<u32>,
+    clusters: Vec<Option<Box<ClusterState>>>,
+    timers: Timers,
+    todo: VecDeque<Todo>,
+    dirty: Vec<usize>,
+    gone: Vec<usize>,
+    /// Listening sockets with more to accept.
+    accept_again: Vec<usize>,
+    buffer: Vec<u8>,
+    scratch: Headers,
+    random: Random,
+    lines: Lines,
+    started: Instant,
+    now: Instant,
+    /// The wall clock at `now`.
+    wall: SystemTime,
+    next_number: u64,
+    draining: bool,
+    stopping: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(poll: Poll, inbox: Receiver<Message>, lines: Lines, seed: u64) -> Self {
+        Worker {
+            poll,
+            inbox,
+            graph: Arc::default(),
+            listening: Slab::new(),
+            conns: Slab::new(),
+            streams: Slab::new(),
+            free_streams: Vec::new(),
+            clusters: Vec::new(),
+            timers: Timers::default(),
+            todo: VecDeque::new(),
+            dirty: Vec::new(),
+            gone: Vec::new(),
+            accept_again: Vec::new(),
+            buffer: Vec::new(),
+            scratch: Headers::new(),
+            random: Random::new(seed),
+            lines,
+            started: Instant::now(),
+            now: Instant::now(),
+            wall: SystemTime::now(),
+            next_number: 0,
+            draining: false,
+            stopping: false,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        while !self.stopping {
+            let idle = self.todo.is_empty() && self.accept_again.is_empty() && self.dirty.is_empty();
+            let rest = if idle { self.timers.rest(self.now) } else { Some(Duration::ZERO) };
+            if let Err(error) = self.poll.poll(&mut events, rest)
+                && error.kind() != std::io::ErrorKind::Interrupted
+            {
+                tracing::error!("a worker cannot wait for events: {error}");
+                return;
+            }
+            self.now = Instant::now();
+            self.wall = SystemTime::now();
+            for event in &events {
+                self.on_event(event);
+            }
+            for listening in std::mem::take(&mut self.accept_again) {
+                self.accept(listening);
+            }
+            self.turn();
+        }
+        self.lines.flush();
+    }
+
+    /// What follows the events of a turn.
+    fn turn(&mut self) {
+        for _ in 0..ROUNDS {
+            let Some(todo) = self.todo.pop_front() else { break };
+            self.on_todo(todo);
+            // Work begets work; the bound is on rounds over what was there, not on single pieces.
+            for _ in 0..self.todo.len() {
+                if let Some(todo) = self.todo.pop_front() {
+                    self.on_todo(todo);
+                }
+            }
+        }
+        while let Some(timer) = self.timers.due(self.now) {
+            self.on_timer(timer);
+        }
+        self.write_dirty();
+        for slot in std::mem::take(&mut self.gone) {
+            self.conns.try_remove(slot);
+        }
+        if self.lines.is_full() {
+            self.lines.flush();
+        }
+    }
+
+    fn on_event(&mut self, event: &mio::event::Event) {
+        let Token(token) = event.token();
+        if event.token() == WAKE {
+            self.on_messages();
+        } else if token >= LISTENERS {
+            self.accept(token - LISTENERS);
+        } else {
+            let Some(conn) = self.conns.get_mut(token) else { return };
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                conn.wire.readable = true;
+            }
+            if event.is_writable() {
+                conn.wire.writable = true;
+                self.on_writable(token);
+            }
+            if self.conns.get(token).is_some_and(|c| c.wire.readable && !c.gone) {
+                self.on_readable(token);
+            }
+        }
+    }
+
+    fn on_todo(&mut self, todo: Todo) {
+        match todo {
+            Todo::Dispatch(key) => self.dispatch(key),
+            Todo::Read(conn) => {
+                if let Some(c) = self.conns.get_mut(conn).filter(|c| !c.gone) {
+                    c.again = false;
+                    self.on_readable(conn);
+                }
+            }
+            Todo::PumpDown(key) => self.pump_down(key),
+            Todo::PumpUp(key) => self.pump_up(key),
+            Todo::Pool(host, pool, cluster) => self.serve_pool(&host, pool, cluster),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Request(key) => self.request_timed_out(key),
+            Timer::Attempt(key, attempt) => self.attempt_timed_out(key, attempt),
+            Timer::Retry(key) => match self.stream(key).and_then(|s| s.aborts.take()) {
+                Some(abort) => self.abort(key, abort, Duration::ZERO),
+                None => self.dispatch(key),
+            },
+            Timer::Opening(conn, number) => self.opening_timed_out(conn, number),
+            Timer::Idle(conn, number) => self.check_idle(conn, number),
+            Timer::Drained(conn, number) => {
+                if self.is(conn, number) {
+                    self.end_when_quiet(conn);
+                }
+            }
+            Timer::Logs => self.lines.flush(),
+            Timer::Outliers(id) => {
+                let since = self.since_start();
+                let state = self.clusters.get_mut(id.index()).and_then(Option::as_mut);
+                if let Some(next) = state.and_then(|s| s.tick(since)) {
+                    self.timers.add(self.started + next, Timer::Outliers(id));
+                }
+            }
+        }
+    }
+
+    /// Whether a slot still holds the connection of this number.
+    fn is(&self, conn: usize, number: u64) -> bool {
+        self.conns.get(conn).is_some_and(|c| c.number == number && !c.gone)
+    }
+
+    /// The request of a key, if it is still under way.
+    fn stream(&mut self, key: StreamKey) -> Option<&mut Stream> {
+        self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+    }
+
+    /// Time since the worker began, for what counts in durations.
+    fn since_start(&self) -> Duration {
+        self.now.saturating_duration_since(self.started)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+}

@@ -1,0 +1,361 @@
+//! The phases of a request before it goes anywhere: normalise, mark, route, check, rewrite.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use accesslog::{Flags, Protocol};
+use graph::manager::{HttpManager, Routes};
+use graph::route::{Action, Forward, HostRewrite, Route, RouteTable};
+use headers::{Headers, Known};
+use routing::Normalized;
+use routing::cors::Verdict;
+
+use super::{Todo, Worker};
+use crate::codec::Place;
+use crate::conn::Role;
+use crate::stream::{Pending, Stage, Stream, StreamKey};
+use crate::timers::Timer;
+
+/// Bytes of a request's body that are kept to send them again; a longer one is not retried (Envoy: the buffer limit).
+pub(super) const REPLAY: usize = 64 << 10;
+
+impl Worker {
+    /// A request's head came: its fields are in `scratch`.
+    pub(super) fn begin(&mut self, slot: usize, place: Place, protocol: Protocol) -> Option<StreamKey> {
+        let random = self.random.next();
+        let now = self.now;
+        let c = self.conns.get_mut(slot)?;
+        c.quiet_since = now;
+        let Role::Server(server) = &mut c.role else { return None };
+        server.requests = server.requests.saturating_add(1);
+        let limit = server.manager.max_requests_per_connection;
+        let last = limit != 0 && server.requests == limit;
+        let (facts, manager) = (server.facts.clone(), server.manager.clone());
+        let key = match self.free_streams.pop() {
+            Some(free) => {
+                let s = self.streams.get_mut(free as usize)?;
+                s.reuse(slot, place, facts, manager, protocol, now, random);
+                StreamKey { slot: free, generation: s.generation }
+            }
+            None => {
+                let stream = Stream::new(slot, place, facts, manager, protocol, now, random);
+                StreamKey { slot: u32::try_from(self.streams.insert(stream)).ok()?, generation: 0 }
+            }
+        };
+        let s = self.streams.get_mut(key.slot as usize)?;
+        std::mem::swap(&mut s.request, &mut self.scratch);
+        if last {
+            self.drain_conn(slot);
+        }
+        Some(key)
+    }
+
+    /// Decides what becomes of a request and begins it.
+    pub(super) fn decide(&mut self, key: StreamKey) {
+        let randoms = [self.random.next(), self.random.next(), self.random.next(), self.random.next()];
+        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        else {
+            return;
+        };
+        let manager = s.manager.clone();
+        s.is_head = s.request.get(Known::Method) == Some(b"HEAD");
+        if s.protocol == Protocol::Http2 {
+            s.upgrade = s.request.has(Known::Protocol);
+            routing::hops::request_from_http2(&mut s.request);
+        }
+        if !s.request.has(Known::Path) && s.request.get(Known::Method) != Some(b"CONNECT") {
+            return self.reply(key, 404, b"", Flags::NO_ROUTE_FOUND, "missing_path_rejected");
+        }
+        if let Some(answer) = normalized(s, &manager) {
+            return match answer {
+                Some(to) => self.redirect_to(key, 307, &to, "path_normalization_failed"),
+                None => self.reply(key, 400, b"", Flags::default(), "path_normalization_failed"),
+            };
+        }
+        let edge = mark(s, &manager, [randoms[0], randoms[1]]);
+        let Some(table) = table(&self.graph, &manager) else {
+            return self.reply(key, 404, b"", Flags::NO_ROUTE_FOUND, "route_not_found");
+        };
+        let facts = routing::Facts { random: randoms[2], client_certificate: s.facts.certificate.is_some() };
+        let Some(found) = routing::route(&table, &s.request, &facts) else {
+            return self.reply(key, 404, b"", Flags::NO_ROUTE_FOUND, "route_not_found");
+        };
+        s.virtual_host = Some(found.virtual_host.clone());
+        s.route = Some(found.route.clone());
+        let (route, host, matched) = (found.route.clone(), found.virtual_host.clone(), found.matched);
+        if routing::needs_https(&host, &s.request) {
+            let to = routing::https_redirect(&s.request);
+            return self.redirect_to(key, to.status, &to.location, "direct_response");
+        }
+        if let Some(cors) = route.cors.as_ref().filter(|_| manager.filters.cors) {
+            let mut answer = Headers::new();
+            if routing::cors::judge(cors, &s.request, &mut answer) == Verdict::Answer {
+                return self.reply_with(key, 200, &answer, b"", Flags::default(), "cors_response");
+            }
+        }
+        let injected = match route.fault.as_ref().or(manager.filters.fault.as_ref()) {
+            Some(fault) if manager.filters.fault.is_some() || route.fault.is_some() => {
+                routing::fault(fault, &s.request, [randoms[3], self.random.next()])
+            }
+            _ => routing::Injected::default(),
+        };
+        let delay = injected.delay.unwrap_or(Duration::ZERO);
+        if let Some(abort) = injected.abort {
+            // Only the abort's time is known to nobody else; a delay before it is honoured by the timer.
+            return self.abort(key, abort, delay);
+        }
+        match &route.action {
+            Action::Respond { status, body } => {
+                let body = body.clone();
+                self.reply(key, *status, &body, Flags::default(), "direct_response");
+            }
+            Action::Redirect(redirect) => {
+                let scheme: &[u8] = if s.facts.tls { b"https" } else { b"http" };
+                let to = routing::redirect(&s.request, redirect, matched, scheme);
+                self.redirect_to(key, to.status, &to.location, "direct_response");
+            }
+            Action::Forward(forward) => {
+                self.forward(key, &table, &route, forward, matched, edge, delay);
+            }
+        }
+    }
+
+    /// Prepares a request for its cluster and queues it.
+    #[allow(clippy::too_many_arguments)] // one phase of many; a struct would only rename its inputs
+    fn forward(
+        &mut self,
+        key: StreamKey,
+        table: &RouteTable,
+        route: &Arc<Route>,
+        forward: &Forward,
+        matched: usize,
+        edge: bool,
+        delay: Duration,
+    ) {
+        let graph = self.graph.clone();
+        let (now, wall) = (self.now, self.wall);
+        let Some(s) = self.stream(key) else { return };
+        let manager = s.manager.clone();
+        if s.upgrade {
+            let name = s.request.get(Known::Upgrade).unwrap_or_default().to_ascii_lowercase();
+            if !routing::upgrade_allowed(&manager, forward, &name) {
+                return self.reply(key, 403, b"", Flags::default(), "upgrade_failed");
+            }
+        }
+        let by_name = |name: &[u8]| {
+            graph.clusters.iter().flatten().find(|c| c.name.as_bytes() == name).map(|c| c.id)
+        };
+        let choice = routing::choose(&forward.target, &s.request, s.random, by_name);
+        let Some(cluster) = choice.cluster.and_then(|id| graph.cluster(id)).cloned() else {
+            let status = forward.cluster_not_found;
+            return self.reply(key, status, b"", Flags::NO_CLUSTER_FOUND, "cluster_not_found");
+        };
+        let timeouts = routing::timeout::request_timeouts(forward, &s.request, !edge);
+        let suppress = manager.filters.suppress_envoy_headers;
+        routing::timeout::announce(&mut s.request, forward, timeouts, suppress);
+        let mut request = std::mem::take(&mut s.request);
+        {
+            let s: &Stream = s;
+            let mut render = |template: &accesslog::Template, out: &mut Vec<u8>| {
+                template.render(&s.entry(now, wall), out);
+            };
+            let host = s.virtual_host.as_ref();
+            // The most general level comes last and so wins, unless the table says otherwise.
+            let weighted = choice.weighted.map(|w| &w.request);
+            let levels = [weighted, Some(&route.request), host.map(|h| &h.request), Some(&table.request)];
+            let apply = |level: Option<&graph::mutation::Mutations>, request: &mut Headers, render: &mut _| {
+                if let Some(level) = level.filter(|l| !l.is_empty()) {
+                    level.apply(request, render);
+                }
+            };
+            if table.most_specific_wins {
+                levels.into_iter().rev().for_each(|l| apply(l, &mut request, &mut render));
+            } else {
+                levels.into_iter().for_each(|l| apply(l, &mut request, &mut render));
+            }
+        }
+        routing::rewrite_path(&mut request, &forward.path, matched, !suppress);
+        let rewrite = choice.weighted.map_or(&forward.host, |w| match w.host {
+            HostRewrite::None => &forward.host,
+            _ => &w.host,
+        });
+        routing::rewrite_host(&mut request, rewrite, None, !suppress);
+        s.request = request;
+        s.cluster = Some(cluster);
+        s.stage = Stage::Waiting;
+        s.timeouts = timeouts;
+        if let Some(policy) = &forward.retry {
+            s.asked = balance::Asked::take(policy, &mut s.request, !edge);
+            s.replay = s.asked.retries().then(Vec::new);
+        }
+        if !timeouts.whole.is_zero() {
+            self.timers.add(now + delay + timeouts.whole, Timer::Request(key));
+        }
+        if delay.is_zero() {
+            self.todo.push_back(Todo::Dispatch(key));
+        } else {
+            if let Some(s) = self.stream(key) {
+                s.flags |= Flags::DELAY_INJECTED;
+            }
+            self.timers.add(now + delay, Timer::Retry(key));
+        }
+    }
+}
+
+/// The route table of a manager.
+fn table(graph: &graph::Graph, manager: &HttpManager) -> Option<Arc<RouteTable>> {
+    match &manager.routes {
+        Routes::Inline(table) => Some(table.clone()),
+        Routes::Table(id) => graph.table(*id).cloned(),
+    }
+}
+
+/// Brings the path into one form. `Some(None)`: it has none; `Some(Some(path))`: the client is sent there.
+#[allow(clippy::option_option)] // said above
+fn normalized(s: &mut Stream, manager: &HttpManager) -> Option<Option<Vec<u8>>> {
+    let path = s.request.get(Known::Path)?;
+    let rules = routing::normalize::Rules {
+        normalize: manager.normalize_path,
+        merge_slashes: manager.merge_slashes,
+        escaped_slashes: manager.escaped_slashes,
+    };
+    match routing::normalize(path, rules) {
+        Normalized::Same => None,
+        Normalized::Changed(path) => {
+            s.request.set(Known::Path, &path);
+            None
+        }
+        Normalized::Redirect(to) => Some(Some(to)),
+        Normalized::Reject => Some(None),
+    }
+}
+
+/// Writes what a proxy says of a request and where it came from. Whether it came from outside the mesh's edge.
+fn mark(s: &mut Stream, manager: &HttpManager, random: [u64; 2]) -> bool {
+    if s.protocol != Protocol::Http2 || s.upgrade {
+        routing::hops::strip_request(&mut s.request);
+    }
+    let connection = routing::forwarded::Connection {
+        remote: s.facts.source.ip(),
+        own: s.facts.destination.ip(),
+        tls: s.facts.tls,
+    };
+    let origin = routing::forwarded::mark(&mut s.request, manager, &connection);
+    s.client = origin.client;
+    if !s.request.has(Known::Scheme) {
+        let scheme = s.request.get(Known::XForwardedProto).filter(|p| matches!(*p, b"http" | b"https"));
+        let scheme = scheme.unwrap_or(b"http").to_vec();
+        s.request.set(Known::Scheme, &scheme);
+    }
+    let mut element = Vec::new();
+    let current = s.facts.certificate.as_ref().map(|certificate| {
+        let uris: Vec<&str> = certificate.uris.iter().map(|u| &**u).collect();
+        let dns: Vec<&str> = certificate.dns.iter().map(|d| &**d).collect();
+        let facts = routing::xfcc::Certificates {
+            local_uris: &[&*s.facts.local_uri],
+            hash: &certificate.hash,
+            subject: &certificate.subject,
+            uris: &uris,
+            dns: &dns,
+            pem: "",
+            chain_pem: "",
+        };
+        routing::xfcc::element(&facts, manager.set_current_client_cert, &mut element);
+        element.as_slice()
+    });
+    routing::xfcc::set(&mut s.request, manager.forward_client_cert, current);
+    routing::request_id::set(&mut s.request, manager, origin.edge, random);
+    origin.edge
+}
+
+impl Stream {
+    /// A request in a fresh slot.
+    fn new(
+        down: usize,
+        down_place: Place,
+        facts: Arc<crate::conn::Downstream>,
+        manager: Arc<HttpManager>,
+        protocol: Protocol,
+        started: std::time::Instant,
+        random: u64,
+    ) -> Self {
+        Stream {
+            generation: 0,
+            live: true,
+            down,
+            down_place,
+            down_gone: false,
+            up: None,
+            client: facts.source.ip(),
+            facts,
+            manager,
+            protocol,
+            started,
+            request: Headers::new(),
+            response: Headers::new(),
+            trailers: Headers::new(),
+            virtual_host: None,
+            route: None,
+            cluster: None,
+            host: None,
+            upstream_local: None,
+            stage: Stage::Local,
+            to_up: Pending::default(),
+            to_down: Pending::default(),
+            replay: None,
+            owed_down: 0,
+            owed_up: 0,
+            upgrade: false,
+            is_head: false,
+            status: 0,
+            sent_at: None,
+            attempts: 0,
+            tried: Vec::new(),
+            timeouts: routing::timeout::Timeouts::default(),
+            bytes_received: 0,
+            bytes_sent: 0,
+            flags: Flags::default(),
+            details: "".into(),
+            failure: "".into(),
+            random,
+            counted: false,
+            retrying: false,
+            has_trailers: false,
+            head_sent: false,
+            response_at: None,
+            aborts: None,
+            asked: balance::Asked::default(),
+        }
+    }
+
+    /// The next request in a slot that was used before: its lists keep their memory.
+    #[allow(clippy::too_many_arguments)] // as `new`
+    fn reuse(
+        &mut self,
+        down: usize,
+        down_place: Place,
+        facts: Arc<crate::conn::Downstream>,
+        manager: Arc<HttpManager>,
+        protocol: Protocol,
+        started: std::time::Instant,
+        random: u64,
+    ) {
+        let mut fresh = Stream::new(down, down_place, facts, manager, protocol, started, random);
+        fresh.generation = self.generation;
+        for (new, old) in [
+            (&mut fresh.request, &mut self.request),
+            (&mut fresh.response, &mut self.response),
+            (&mut fresh.trailers, &mut self.trailers),
+        ] {
+            std::mem::swap(new, old);
+            new.clear();
+        }
+        for (new, old) in [(&mut fresh.to_up, &mut self.to_up), (&mut fresh.to_down, &mut self.to_down)] {
+            std::mem::swap(new, old);
+            new.clear();
+        }
+        std::mem::swap(&mut fresh.tried, &mut self.tried);
+        fresh.tried.clear();
+        *self = fresh;
+    }
+}

@@ -1,0 +1,393 @@
+//! HTTP from clients: connections and what their codecs say.
+
+use std::sync::Arc;
+
+use accesslog::Protocol;
+use graph::chain::FilterChain;
+use graph::manager::{self, HttpManager};
+use http1::Version;
+use http2::{ErrorCode, Event, HeadersKind};
+
+use super::{Todo, Worker};
+use crate::codec::{Codec, Place};
+use crate::conn::{Downstream, Role, Server};
+use crate::stream::StreamKey;
+use crate::timers::Timer;
+
+/// Body bytes of an HTTP/1 message that wait before its connection is read no further.
+pub(super) const ENOUGH_WAITING: usize = 64 << 10;
+
+impl Worker {
+    /// A client's connection begins to speak HTTP.
+    pub(super) fn serve_http(
+        &mut self,
+        slot: usize,
+        facts: Arc<Downstream>,
+        manager: &Arc<HttpManager>,
+        chain: &Arc<FilterChain>,
+        plaintext: Option<&'static str>,
+    ) {
+        let idle = manager.idle_timeout;
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let alpn = c.wire.tls.as_ref().and_then(|t| t.alpn());
+        let first = c.wire.unread.as_slice();
+        let http2 = match manager.codec {
+            manager::Codec::Http1 => false,
+            manager::Codec::Http2 => true,
+            manager::Codec::Auto => match (alpn, plaintext) {
+                (Some(alpn), _) => matches!(alpn, b"h2" | b"istio-h2"),
+                (None, Some(found)) => found == "h2c",
+                (None, None) => matches!(inspect::http(first), inspect::Http::Http2),
+            },
+        };
+        // Without ALPN and inspection the first bytes decide, and there may be none yet.
+        let undecided = manager.codec == manager::Codec::Auto && alpn.is_none() && plaintext.is_none();
+        let codec = if http2 {
+            Codec::Http2(Box::new(http2::Connection::new(http2::Role::Server, http2_server(manager))))
+        } else {
+            Codec::Http1(Box::new(http1::Connection::new(http1::Role::Server, http1_server(manager))))
+        };
+        let number = c.number;
+        c.undecided = undecided && !http2;
+        c.role = Role::Server(Box::new(Server {
+            facts,
+            manager: manager.clone(),
+            chain: chain.clone(),
+            codec,
+            current: None,
+            requests: 0,
+            draining: false,
+        }));
+        if !idle.is_zero() {
+            self.timers.add(self.now + idle, Timer::Idle(slot, number));
+        }
+        self.touch(slot);
+    }
+
+    /// What a client sent. How many bytes at the end were left for later.
+    pub(super) fn on_server_bytes(&mut self, slot: usize, bytes: &[u8]) -> usize {
+        if self.conns.get(slot).is_some_and(|c| c.undecided) {
+            self.decide_version(slot, bytes);
+        }
+        let mut input = bytes;
+        loop {
+            let Some(c) = self.conns.get_mut(slot) else { return 0 };
+            let Role::Server(server) = &mut c.role else { return 0 };
+            match &mut server.codec {
+                Codec::Http2(codec) => match codec.next(&mut input, &mut self.scratch) {
+                    Ok(None) => break,
+                    Ok(Some(event)) => self.on_http2_request(slot, event),
+                    Err(error) => {
+                        tracing::debug!("a client broke HTTP/2: {error}");
+                        self.streams_of(slot, true, |w, key| w.client_gone_from(key, "http2.protocol_error"));
+                        self.close_soon(slot);
+                        return 0;
+                    }
+                },
+                Codec::Http1(codec) => match codec.next(&mut input, &mut self.scratch) {
+                    Ok(None) => break,
+                    Ok(Some(event)) => self.on_http1_request(slot, event),
+                    Err(error) => {
+                        self.on_http1_error(slot, &error);
+                        return 0;
+                    }
+                },
+            }
+        }
+        self.touch(slot);
+        input.len()
+    }
+
+    fn decide_version(&mut self, slot: usize, bytes: &[u8]) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        c.undecided = false;
+        let Role::Server(server) = &mut c.role else { return };
+        // Three bytes tell the preface from every method.
+        if bytes.starts_with(b"PRI") {
+            let config = http2_server(&server.manager);
+            server.codec = Codec::Http2(Box::new(http2::Connection::new(http2::Role::Server, config)));
+        }
+    }
+
+    fn on_http2_request(&mut self, slot: usize, event: Event<'_>) {
+        match event {
+            Event::Headers { stream, kind: HeadersKind::Request, end_stream, too_large, .. } => {
+                let place = Place::Http2(stream);
+                let Some(key) = self.begin(slot, place, Protocol::Http2) else { return };
+                if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role)
+                    && let Codec::Http2(codec) = &mut server.codec
+                {
+                    codec.set_token(stream, key.slot);
+                }
+                if let Some(s) = self.stream(key) {
+                    s.to_up.end = end_stream;
+                }
+                if too_large {
+                    self.reply(key, 431, b"", accesslog::Flags::default(), "request_headers_too_large");
+                } else {
+                    self.decide(key);
+                }
+            }
+            Event::Headers { token, end_stream, .. } => {
+                let Some(key) = self.key_of(token, slot) else { return };
+                let mut trailers = Box::new(headers::Headers::new());
+                std::mem::swap(&mut *trailers, &mut self.scratch);
+                if let Some(s) = self.stream(key) {
+                    s.to_up.trailers = Some(trailers);
+                    s.to_up.end = end_stream;
+                    s.replay = None;
+                }
+                self.pump_up(key);
+            }
+            Event::Data { stream, token, bytes, end_stream } => match self.key_of(token, slot) {
+                Some(key) => self.on_request_data(key, bytes, end_stream),
+                None => self.release_on(slot, Place::Http2(stream), bytes.len()),
+            },
+            Event::Reset { token, by_us, .. } => {
+                let Some(key) = self.key_of(token, slot) else { return };
+                self.client_gone_from(key, if by_us { "http2.violation.of.message.rule" } else { "http2.remote_reset" });
+            }
+            Event::Writable { token, .. } => {
+                if let Some(key) = self.key_of(token, slot) {
+                    self.todo.push_back(Todo::PumpDown(key));
+                }
+            }
+            Event::Refused { .. } | Event::GoAway { .. } | Event::Opened | Event::PingAck { .. } => {}
+        }
+    }
+
+    fn on_http1_request(&mut self, slot: usize, event: http1::Event<'_>) {
+        let current = match self.conns.get(slot).map(|c| &c.role) {
+            Some(Role::Server(server)) => server.current,
+            _ => None,
+        };
+        match event {
+            http1::Event::Request { version, upgrade, .. } => {
+                let protocol = match version {
+                    Version::Http10 => Protocol::Http10,
+                    Version::Http11 => Protocol::Http11,
+                };
+                let Some(key) = self.begin(slot, Place::Http1, protocol) else { return };
+                if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) {
+                    server.current = Some(key);
+                }
+                if let Some(s) = self.stream(key) {
+                    s.upgrade = upgrade;
+                }
+                self.decide(key);
+            }
+            http1::Event::Data(bytes) => {
+                if let Some(key) = current {
+                    self.on_request_data(key, bytes, false);
+                    let full = self.stream(key).is_some_and(|s| s.to_up.bytes.len() >= ENOUGH_WAITING);
+                    if full && let Some(c) = self.conns.get_mut(slot) {
+                        c.paused = true;
+                    }
+                }
+            }
+            http1::Event::Trailers => {
+                let mut trailers = Box::new(headers::Headers::new());
+                std::mem::swap(&mut *trailers, &mut self.scratch);
+                if let Some(s) = current.and_then(|key| self.stream(key)) {
+                    s.to_up.trailers = Some(trailers);
+                    s.replay = None;
+                }
+            }
+            http1::Event::End => {
+                if let Some(key) = current {
+                    self.on_request_data(key, b"", true);
+                }
+            }
+            http1::Event::Informational | http1::Event::Response { .. } | http1::Event::Tunnel => {}
+        }
+    }
+
+    /// A request that cannot be read is answered and ends its connection.
+    fn on_http1_error(&mut self, slot: usize, error: &http1::Error) {
+        tracing::debug!("a client broke HTTP/1: {error}");
+        let current = match self.conns.get(slot).map(|c| &c.role) {
+            Some(Role::Server(server)) => server.current,
+            _ => None,
+        };
+        if let Some(key) = current {
+            // Its head was good and went on: only its body broke.
+            self.client_gone_from(key, error.details());
+            self.close_soon(slot);
+            return;
+        }
+        if matches!(error, http1::Error::Truncated | http1::Error::ClosedBeforeResponse) {
+            self.close(slot);
+            return;
+        }
+        let Some(key) = self.begin(slot, Place::Http1, Protocol::Http11) else { return };
+        if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) {
+            server.current = Some(key);
+            if let Codec::Http1(codec) = &mut server.codec {
+                codec.close_after();
+            }
+        }
+        if let Some(s) = self.stream(key) {
+            s.to_up.end = true;
+            s.flags = accesslog::Flags::DOWNSTREAM_PROTOCOL_ERROR;
+        }
+        self.reply(key, error.status(), b"", accesslog::Flags::DOWNSTREAM_PROTOCOL_ERROR, error.details());
+        self.close_soon(slot);
+    }
+
+    /// The client sends no more.
+    pub(super) fn on_server_end(&mut self, slot: usize) {
+        let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) else { return };
+        match &mut server.codec {
+            Codec::Http2(_) => self.server_gone(slot),
+            Codec::Http1(codec) => {
+                // Envoy treats a half-closed client as gone.
+                let tunnel = matches!(codec.end_of_input(), Ok(Some(http1::Event::End)));
+                match (tunnel, server.current) {
+                    (true, Some(key)) => self.on_request_data(key, b"", true),
+                    _ => self.server_gone(slot),
+                }
+            }
+        }
+    }
+
+    /// The client's connection is gone with all requests on it.
+    pub(super) fn server_gone(&mut self, slot: usize) {
+        if let Some(c) = self.conns.get_mut(slot) {
+            c.wire.broken = true;
+        }
+        self.streams_of(slot, true, |w, key| w.client_gone_from(key, "downstream_remote_disconnect"));
+        self.close(slot);
+    }
+
+    /// Gives the client's window back what went on.
+    pub(super) fn release_on(&mut self, slot: usize, place: Place, n: usize) {
+        if n == 0 {
+            return;
+        }
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        match &mut c.role {
+            Role::Server(server) => server.codec.release(place, n),
+            Role::Client(client) => client.codec.release(place, n),
+            _ => return,
+        }
+        self.touch(slot);
+    }
+
+    /// Does `work` for all requests of a connection.
+    pub(super) fn streams_of(&mut self, slot: usize, down: bool, work: impl Fn(&mut Worker, StreamKey)) {
+        let keys: Vec<StreamKey> = self
+            .streams
+            .iter()
+            .filter(|(_, s)| s.live && if down { s.down == slot && !s.down_gone } else { s.up.is_some_and(|u| u.0 == slot) })
+            .filter_map(|(at, s)| Some(StreamKey { slot: u32::try_from(at).ok()?, generation: s.generation }))
+            .collect();
+        for key in keys {
+            work(self, key);
+        }
+    }
+
+    /// The request that a codec's token names on this client connection.
+    pub(super) fn key_of(&self, token: u32, slot: usize) -> Option<StreamKey> {
+        let s = self.streams.get(token as usize)?;
+        (s.live && s.down == slot).then_some(StreamKey { slot: token, generation: s.generation })
+    }
+
+    /// Ends a client's connection that is over: what was announced, or what HTTP/1 cannot keep.
+    pub(super) fn end_if_done(&mut self, slot: usize) {
+        let Some(c) = self.conns.get(slot) else { return };
+        let Role::Server(server) = &c.role else { return };
+        let done = match &server.codec {
+            Codec::Http1(codec) => codec.should_close() && server.current.is_none(),
+            Codec::Http2(codec) => codec.is_drained() || codec.is_closed(),
+        };
+        if done && server.codec.output().is_empty() {
+            self.close_soon(slot);
+        }
+    }
+
+    /// Announces to a client that its connection ends.
+    pub(super) fn drain_conn(&mut self, slot: usize) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Role::Server(server) = &mut c.role else { return };
+        if std::mem::replace(&mut server.draining, true) {
+            return;
+        }
+        match &mut server.codec {
+            Codec::Http2(codec) => codec.drain(),
+            Codec::Http1(codec) => {
+                codec.close_after();
+                if server.current.is_none() && codec.is_idle() {
+                    // Nothing is under way to say it with: the connection stays until its next request or its end.
+                }
+            }
+        }
+        self.touch(slot);
+    }
+
+    /// Ends a client's connection as soon as no request is on it.
+    pub(super) fn end_when_quiet(&mut self, slot: usize) {
+        let quiet = !self.streams.iter().any(|(_, s)| s.live && s.down == slot && !s.down_gone);
+        if quiet {
+            self.close_soon(slot);
+        }
+    }
+
+    /// Ends a client's connection that was idle for its manager's time, or looks again later.
+    pub(super) fn check_idle(&mut self, slot: usize, number: u64) {
+        if !self.is(slot, number) {
+            return;
+        }
+        let Some(c) = self.conns.get(slot) else { return };
+        let (timeout, busy) = match &c.role {
+            Role::Server(server) => (
+                server.manager.idle_timeout,
+                self.streams.iter().any(|(_, s)| s.live && s.down == slot && !s.down_gone),
+            ),
+            Role::Client(client) => (
+                self.graph.cluster(client.cluster).map_or(std::time::Duration::ZERO, |c| c.idle_timeout),
+                client.current.is_some() || matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0),
+            ),
+            _ => return,
+        };
+        if timeout.is_zero() {
+            return;
+        }
+        let due = c.quiet_since + timeout;
+        if busy || due > self.now {
+            let next = if busy { self.now + timeout } else { due };
+            self.timers.add(next, Timer::Idle(slot, number));
+            return;
+        }
+        match &mut self.conns.get_mut(slot).map(|c| &mut c.role) {
+            Some(Role::Server(server)) => {
+                if let Codec::Http2(codec) = &mut server.codec {
+                    codec.go_away(ErrorCode::NO_ERROR);
+                }
+                self.close_soon(slot);
+            }
+            Some(Role::Client(_)) => self.client_gone(slot, ""),
+            _ => {}
+        }
+    }
+}
+
+fn http2_server(manager: &HttpManager) -> http2::Config {
+    http2::Config {
+        max_concurrent_streams: manager.http2.max_concurrent_streams,
+        initial_window: manager.http2.initial_stream_window,
+        connection_window: manager.http2.initial_connection_window,
+        enable_connect_protocol: manager.http2.allow_connect,
+        max_header_list_size: manager.max_request_headers_kib.saturating_mul(1024),
+        max_header_fields: manager.max_headers_count,
+        ..http2::Config::default()
+    }
+}
+
+fn http1_server(manager: &HttpManager) -> http1::Config {
+    http1::Config {
+        max_head_bytes: manager.max_request_headers_kib as usize * 1024,
+        max_fields: manager.max_headers_count as usize,
+        accept_http_10: manager.accept_http_10,
+        ..http1::Config::default()
+    }
+}

@@ -1,0 +1,234 @@
+//! Connections of bytes.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use accesslog::Flags;
+use graph::chain::TcpProxy;
+use graph::cluster::ClusterId;
+
+use super::Worker;
+use crate::conn::{Downstream, Purpose, Record, Role, Tunnel};
+use crate::upstream::host::HostState;
+
+/// Bytes that wait for one half before the other is read no further.
+const ENOUGH: usize = 64 << 10;
+
+impl Worker {
+    /// A client's connection of bytes begins: its cluster is chosen and an endpoint is dialled.
+    pub(super) fn serve_tcp(&mut self, slot: usize, facts: Arc<Downstream>, proxy: &Arc<TcpProxy>) {
+        let now = self.now;
+        let random = self.random.next();
+        let destination = facts.destination;
+        let record = Record {
+            facts,
+            proxy: proxy.clone(),
+            started: now,
+            host: None,
+            cluster: None,
+            upstream_local: None,
+            received: 0,
+            sent: 0,
+            flags: Flags::NONE,
+            attempts: 0,
+            failure: String::new(),
+        };
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        // Read only once there is somewhere for the bytes to go.
+        c.paused = true;
+        c.left = std::mem::take(&mut c.wire.unread);
+        if c.wire.tls.is_some() {
+            // What is left there is not plaintext yet.
+            c.wire.unread = std::mem::take(&mut c.left);
+        }
+        c.role = Role::Tunnel(Box::new(Tunnel {
+            peer: None,
+            waiting: Vec::new(),
+            finish: false,
+            record: Some(Box::new(record)),
+        }));
+        self.dial_tunnel(slot, draw(proxy, random), destination);
+    }
+
+    fn dial_tunnel(&mut self, slot: usize, cluster: Option<ClusterId>, destination: SocketAddr) {
+        let random = self.random.next();
+        let Some(state) = cluster.and_then(|id| self.cluster(id)) else {
+            return self.end_tunnel(slot, Flags::NO_CLUSTER_FOUND);
+        };
+        let cluster = state.cluster.clone();
+        let host = state.pick(destination, &[], random);
+        if let Some(record) = self.record_of(slot) {
+            record.cluster = Some(cluster.clone());
+            record.host.clone_from(&host);
+            record.attempts += 1;
+        }
+        let Some(host) = host else {
+            return self.end_tunnel(slot, Flags::NO_HEALTHY_UPSTREAM);
+        };
+        if let Err(error) = self.dial(&host, cluster.id, Purpose::Tunnel(slot), None) {
+            self.tunnel_dial_failed(slot, &error);
+        }
+    }
+
+    fn record_of(&mut self, slot: usize) -> Option<&mut Record> {
+        match &mut self.conns.get_mut(slot)?.role {
+            Role::Tunnel(tunnel) => tunnel.record.as_deref_mut(),
+            _ => None,
+        }
+    }
+
+    /// The endpoint's half is open.
+    pub(super) fn tunnel_open(
+        &mut self,
+        slot: usize,
+        down: usize,
+        _host: &Rc<HostState>,
+        local: Option<SocketAddr>,
+    ) {
+        if let Some(record) = self.record_of(down) {
+            record.upstream_local = local;
+        } else {
+            // The client left while its endpoint was dialled.
+            self.close(slot);
+            return;
+        }
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        c.role = Role::Tunnel(Box::new(Tunnel { peer: Some(down), waiting: Vec::new(), finish: false, record: None }));
+        if let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(down).map(|c| &mut c.role) {
+            tunnel.peer = Some(slot);
+        }
+        self.resume(down);
+    }
+
+    /// No endpoint could be reached: once more, as often as the proxy says, else the client's half ends.
+    pub(super) fn tunnel_dial_failed(&mut self, down: usize, why: &str) {
+        let random = self.random.next();
+        let Some(record) = self.record_of(down) else { return };
+        record.failure = why.to_owned();
+        if record.attempts < record.proxy.max_connect_attempts {
+            let (cluster, destination) = (draw(&record.proxy, random), record.facts.destination);
+            return self.dial_tunnel(down, cluster, destination);
+        }
+        self.end_tunnel(down, Flags::UPSTREAM_CONNECTION_FAILURE);
+    }
+
+    /// Bytes came on one half.
+    pub(super) fn on_tunnel_bytes(&mut self, slot: usize, bytes: &[u8]) {
+        let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(slot).map(|c| &mut c.role) else { return };
+        let peer = tunnel.peer;
+        if let Some(record) = tunnel.record.as_deref_mut() {
+            record.received += bytes.len() as u64;
+        }
+        let Some(peer) = peer else { return };
+        let from_endpoint = tunnel.record.is_none();
+        if from_endpoint && let Some(record) = self.record_of(peer) {
+            record.sent += bytes.len() as u64;
+        }
+        let Some(c) = self.conns.get_mut(peer) else { return };
+        let Role::Tunnel(other) = &mut c.role else { return };
+        other.waiting.extend_from_slice(bytes);
+        if other.waiting.len() >= ENOUGH
+            && let Some(c) = self.conns.get_mut(slot)
+        {
+            c.paused = true;
+        }
+        self.touch(peer);
+    }
+
+    /// A half may take more.
+    pub(super) fn on_tunnel_room(&mut self, slot: usize) {
+        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Role::Tunnel(tunnel) = &mut c.role else { return };
+        if !tunnel.waiting.is_empty() {
+            let n = c.wire.send(&tunnel.waiting);
+            tunnel.waiting.drain(..n);
+            if n > 0 {
+                c.wire.flush();
+            }
+        }
+        let (drained, peer) = (tunnel.waiting.is_empty(), tunnel.peer);
+        if drained && tunnel.finish {
+            c.wire.finish();
+        }
+        let over = c.wire.is_finished() && c.wire.ended;
+        if c.wire.broken {
+            return self.tunnel_gone(slot);
+        }
+        if drained && let Some(peer) = peer {
+            self.resume(peer);
+        }
+        if over {
+            self.end_if_both_over(slot);
+        }
+    }
+
+    /// One half sends no more: the other ends its direction after what waits.
+    pub(super) fn on_tunnel_end(&mut self, slot: usize) {
+        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else { return };
+        let Some(peer) = tunnel.peer else {
+            return self.tunnel_gone(slot);
+        };
+        if let Some(Role::Tunnel(other)) = self.conns.get_mut(peer).map(|c| &mut c.role) {
+            other.finish = true;
+        }
+        self.touch(peer);
+        self.end_if_both_over(slot);
+    }
+
+    fn end_if_both_over(&mut self, slot: usize) {
+        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else { return };
+        let over = |w: &Worker, at: usize| w.conns.get(at).is_none_or(|c| c.wire.ended && c.wire.is_finished());
+        let peer = tunnel.peer;
+        if over(self, slot) && peer.is_none_or(|peer| over(self, peer)) {
+            self.tunnel_gone(slot);
+        }
+    }
+
+    /// A half is gone, and with it the other.
+    pub(super) fn tunnel_gone(&mut self, slot: usize) {
+        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else { return };
+        match (tunnel.record.is_some(), tunnel.peer) {
+            (true, _) => self.end_tunnel(slot, Flags::NONE),
+            (false, Some(down)) => self.end_tunnel(down, Flags::NONE),
+            (false, None) => self.close(slot),
+        }
+    }
+
+    /// Ends both halves and writes the client's line.
+    fn end_tunnel(&mut self, down: usize, flags: Flags) {
+        let Some(c) = self.conns.get_mut(down) else { return };
+        let Role::Tunnel(tunnel) = &mut c.role else { return };
+        let (peer, record) = (tunnel.peer.take(), tunnel.record.take());
+        self.close_soon(down);
+        if let Some(peer) = peer {
+            if let Some(Role::Tunnel(other)) = self.conns.get_mut(peer).map(|c| &mut c.role) {
+                other.peer = None;
+            }
+            self.close_soon(peer);
+        }
+        let Some(mut record) = record else { return };
+        record.flags |= flags;
+        if let (Some(cluster), true) = (&record.cluster, peer.is_some())
+            && let Some(state) = self.clusters.get_mut(cluster.id.index()).and_then(Option::as_mut)
+        {
+            state.connections = state.connections.saturating_sub(1);
+        }
+        let (now, wall) = (self.now, self.wall);
+        let entry = record.entry(now, wall);
+        let logs = record.proxy.access_logs.clone();
+        self.log(&logs, &entry);
+    }
+}
+
+/// The cluster of one connection, by weight.
+fn draw(proxy: &TcpProxy, random: u64) -> Option<ClusterId> {
+    let mut left = random % u64::from(proxy.total_weight.max(1));
+    for (cluster, weight) in &proxy.clusters {
+        match left.checked_sub(u64::from(*weight)) {
+            Some(rest) => left = rest,
+            None => return Some(*cluster),
+        }
+    }
+    None
+}
