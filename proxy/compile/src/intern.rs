@@ -1,0 +1,44 @@
+//! Numbers for names. A number stays its name's as long as the process runs, so that one graph can be compared with
+//! the next, and counters kept by number outlive a cluster that goes and comes back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use graph::cluster::ClusterId;
+use graph::route::TableId;
+
+/// Numbers of clusters and of route tables.
+#[derive(Debug, Default)]
+pub(crate) struct Interner {
+    clusters: HashMap<Arc<str>, u32>,
+    tables: HashMap<Arc<str>, u32>,
+}
+
+impl Interner {
+    pub(crate) fn cluster(&mut self, name: &str) -> ClusterId {
+        ClusterId(number(&mut self.clusters, name))
+    }
+
+    pub(crate) fn table(&mut self, name: &str) -> TableId {
+        TableId(number(&mut self.tables, name))
+    }
+
+    /// How many clusters have numbers.
+    pub(crate) fn clusters(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// How many tables have numbers.
+    pub(crate) fn tables(&self) -> usize {
+        self.tables.len()
+    }
+}
+
+fn number(of: &mut HashMap<Arc<str>, u32>, name: &str) -> u32 {
+    if let Some(number) = of.get(name) {
+        return *number;
+    }
+    let next = of.len() as u32;
+    of.insert(name.into(), next);
+    next
+}
