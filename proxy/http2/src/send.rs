@@ -1,6 +1,6 @@
 //! What the caller sends.
 
-use headers::{Headers, Known};
+use headers::{Field, Headers, Known};
 
 use crate::leaving::Leaving;
 use crate::stream::{Half, Method, Stream};
@@ -208,7 +208,11 @@ impl Connection {
         let start = out.len();
         out.extend_from_slice(&[0; HEAD]);
         self.encoder.begin(out);
-        for field in headers.iter() {
+        // A caller that adds a pseudo-header field adds it last; on the wire they come first (RFC 9113, 8.3).
+        let is_pseudo = |field: &Field<'_>| field.known.is_some_and(Known::is_pseudo);
+        let first = headers.iter().filter(is_pseudo);
+        let then = headers.iter().filter(|field| !is_pseudo(field));
+        for field in first.chain(then) {
             let left_out = match field.known {
                 Some(Known::Te) => !field.value.eq_ignore_ascii_case(b"trailers"),
                 Some(known) => known.is_hop_by_hop(),
