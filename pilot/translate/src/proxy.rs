@@ -89,6 +89,11 @@ pub enum NodeError {
     /// The id does not have the form that Istio's proxies use.
     #[error("node id {0:?} is not TYPE~IP~POD.NAMESPACE~NAMESPACE.svc.DOMAIN")]
     Malformed(String),
+    /// More labels than a pod has: they are kept for as long as the node is connected.
+    #[error(
+        "the node has {0} bytes of labels, more than {MAX_LABELS}; send those of its pod alone"
+    )]
+    Labels(usize),
     /// The first part of the id.
     #[error("node type {0:?} is not served; use sidecar or router")]
     UnknownType(String),
@@ -116,6 +121,8 @@ pub struct Proxy {
 }
 
 const MAX_ID: usize = 1024;
+/// The most bytes of a node's labels together; a label of Kubernetes has less than 400.
+const MAX_LABELS: usize = 64 * 1024;
 /// The most addresses of one node: a pod has two, a gateway's machine some more.
 const MAX_ADDRESSES: usize = 64;
 /// The Istio-only filters that translation knows. Others that a node says it has are left out, so that they make no
@@ -146,6 +153,11 @@ impl Proxy {
             ("router", _) => Role::Router,
             (other, _) => return Err(NodeError::UnknownType(other.chars().take(100).collect())),
         };
+        let labels = metadata.map("LABELS");
+        let bytes = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
+        if bytes > MAX_LABELS {
+            return Err(NodeError::Labels(bytes));
+        }
         let (pod, in_id) = pod.rsplit_once('.').ok_or_else(malformed)?;
         let namespace = metadata
             .text("NAMESPACE")
@@ -176,7 +188,7 @@ impl Proxy {
                 .into_iter()
                 .filter(|extension| EXTENSIONS.contains(&extension.as_str()))
                 .collect(),
-            labels: metadata.map("LABELS"),
+            labels,
         })
     }
 

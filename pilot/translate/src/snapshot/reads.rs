@@ -94,6 +94,11 @@ impl Seen {
             .all(|(query, answer)| same(&query.answer(snapshot), answer))
     }
 
+    /// About how many bytes this takes; what the answers hold is the snapshot's.
+    pub(crate) fn size(&self) -> usize {
+        self.answers.len() * size_of::<(Query, Answer)>()
+    }
+
     /// The tables that were read.
     pub(crate) fn add_tables(&self, snapshot: &Snapshot, tables: &mut Tables) {
         for (query, _) in &self.answers {

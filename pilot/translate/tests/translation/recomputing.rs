@@ -225,3 +225,21 @@ fn a_pod_that_comes_after_its_endpoint_completes_it() {
     let has = |snapshot| body(snapshot).windows(7).any(|w| w == b"tlsMode");
     assert!(!has(&without) && has(&with));
 }
+
+#[test]
+fn results_beyond_the_bound_are_forgotten_and_made_again() {
+    let (unbounded, bounded) = (Translator::new(), Translator::bounded(1));
+    let snapshot = demo();
+    let kinds = [TypeUrl::Cluster, TypeUrl::Listener];
+    let of = |translator: &Translator| {
+        kinds.map(|kind| wildcard(translator, &snapshot, &sidecar(8), kind))
+    };
+    let (wanted, first) = (of(&unbounded), of(&bounded));
+    assert_eq!(wanted, first);
+    let once = bounded.translations();
+    assert_eq!(of(&bounded), wanted);
+    assert!(bounded.translations() > once, "nothing was forgotten");
+    let bodies = wanted.iter().flatten().map(|r| r.body.len());
+    assert!(unbounded.kept_bytes() >= bodies.sum());
+    assert!(bounded.kept_bytes() < unbounded.kept_bytes());
+}
