@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -35,12 +35,24 @@ pub struct Connection {
 pub struct Connections {
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
     next: AtomicU64,
+    /// How many of them are sidecars that no service leads to.
+    without_service: AtomicUsize,
 }
 
 /// Takes a connection off the list when dropped.
 pub struct Registered {
     connections: Arc<Connections>,
     number: u64,
+    is_without_service: AtomicBool,
+}
+
+impl Registered {
+    /// Takes note of whether any service leads to the data plane.
+    pub fn belongs_to_service(&self, belongs: bool) {
+        if self.is_without_service.swap(!belongs, Ordering::Relaxed) == belongs {
+            self.connections.count_without_service(!belongs);
+        }
+    }
 }
 
 impl Connections {
@@ -58,7 +70,17 @@ impl Connections {
         Registered {
             connections: self.clone(),
             number,
+            is_without_service: AtomicBool::new(false),
         }
+    }
+
+    fn count_without_service(&self, one_more: bool) {
+        let now = if one_more {
+            self.without_service.fetch_add(1, Ordering::Relaxed) + 1
+        } else {
+            self.without_service.fetch_sub(1, Ordering::Relaxed) - 1
+        };
+        metrics::without_service(now);
     }
 
     /// All of them, the oldest first.
@@ -69,8 +91,59 @@ impl Connections {
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        self.belongs_to_service(true);
         let mut open = self.connections.lock();
         open.remove(&self.number);
         metrics::connected(open.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xds::session::TypeReport;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Report for Nothing {
+        fn protocol(&self) -> &'static str {
+            "delta"
+        }
+
+        fn types(&self) -> Vec<TypeReport> {
+            Vec::new()
+        }
+    }
+
+    fn connection() -> Connection {
+        Connection {
+            id: String::new(),
+            node: "n".to_owned(),
+            cluster: None,
+            version: None,
+            address: None,
+            identity: None,
+            since: SystemTime::UNIX_EPOCH,
+            report: Arc::new(Nothing),
+        }
+    }
+
+    #[test]
+    fn a_sidecar_without_a_service_counts_once_and_until_it_has_one_or_leaves() {
+        let connections = Arc::new(Connections::default());
+        let count = || connections.without_service.load(Ordering::Relaxed);
+        let (one, other) = (
+            connections.register(connection()),
+            connections.register(connection()),
+        );
+        for sidecar in [&one, &one, &other] {
+            sidecar.belongs_to_service(false);
+        }
+        assert_eq!(count(), 2);
+        one.belongs_to_service(true);
+        assert_eq!(count(), 1);
+        drop((one, other));
+        assert_eq!((count(), connections.all().len()), (0, 0));
     }
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use translate::RegisteredService;
 use xds::session::TypeReport;
 
 use crate::certificate::Serving;
@@ -33,6 +34,7 @@ pub fn router(discovery: Discovery, serving: Option<Serving>) -> Router {
     Router::new()
         .route("/debug/syncz", get(syncz))
         .route("/debug/adsz", get(adsz))
+        .route("/debug/registryz", get(registryz))
         .route("/debug/configz", get(configz))
         .route("/debug/problems", get(problems))
         .with_state(Pages {
@@ -155,6 +157,10 @@ fn rfc3339(at: SystemTime) -> String {
     OffsetDateTime::from(at)
         .format(&Rfc3339)
         .unwrap_or_default()
+}
+
+async fn registryz(State(pages): State<Pages>) -> Json<Vec<RegisteredService>> {
+    Json(pages.discovery.world.now().snapshot.registry())
 }
 
 async fn configz(State(pages): State<Pages>) -> Json<Vec<Value>> {

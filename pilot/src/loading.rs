@@ -1,6 +1,6 @@
 //! The task that keeps the world up to date with the directory it is configured by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +23,9 @@ pub struct Loader {
     mesh_file: Option<PathBuf>,
     files: Files,
     store: Store,
+    mesh: Option<MeshText>,
+    /// What kept the directory or the mesh's file from being read.
+    unreadable: Vec<Problem>,
     problems: Vec<Problem>,
     world: Arc<World>,
 }
@@ -40,34 +43,42 @@ impl Loader {
             mesh_file,
             files: Files::new(),
             store,
+            mesh: None,
+            unreadable: Vec::new(),
             problems: Vec::new(),
             world,
         }
     }
 
-    /// Reads everything and publishes what differs. `changed_at` is when the first change was seen.
+    /// Reads everything and, if anything differs, publishes it. `changed_at` is when the first change was seen.
     pub fn load(&mut self, changed_at: Instant) {
         let mut problems = Vec::new();
+        let mut differs = !self.world.is_loaded();
         match directory::scan(&self.directory) {
-            Ok(found) => {
-                self.files.scanned(found);
-            }
+            Ok(found) => differs |= self.files.scanned(found),
             Err(error) => problems.push(Problem::error(
                 self.directory.display().to_string(),
                 format!("--configDir cannot be listed: {error}; what was read before stays in use"),
             )),
         }
         let mesh = self.mesh_text(&mut problems);
+        differs |= mesh != self.mesh || problems != self.unreadable;
+        // Most looks at the directory are in vain, and the rest of this reads every object.
+        if !differs {
+            return;
+        }
+        self.mesh.clone_from(&mesh);
+        self.unreadable.clone_from(&problems);
         let objects: BTreeMap<_, _> = self.files.objects();
         let changed = self.store.apply(&objects, mesh.as_ref());
         problems.extend(self.files.problems());
         problems.extend(self.store.problems());
         problems.extend(translate::check(self.store.snapshot()));
+        let conflicts = translate::conflicts(self.store.snapshot());
+        metrics::conflicts(&conflicts);
+        problems.extend(conflicts.duplicate_domains);
+        problems.extend(conflicts.inbound_listeners);
         self.say_what_is_new(&problems);
-        let first = !self.world.is_loaded();
-        if !changed && !first && problems == self.problems {
-            return;
-        }
         self.problems = problems;
         self.world.publish(
             self.store.snapshot(),
@@ -96,13 +107,15 @@ impl Loader {
     }
 
     fn say_what_is_new(&self, problems: &[Problem]) {
-        for problem in problems.iter().filter(|p| !self.problems.contains(p)) {
+        let (before, now): (HashSet<_>, HashSet<_>) =
+            (self.problems.iter().collect(), problems.iter().collect());
+        for problem in problems.iter().filter(|p| !before.contains(p)) {
             match problem.severity {
                 Severity::Error => tracing::error!("{problem}"),
                 Severity::Warning => tracing::warn!("{problem}"),
             }
         }
-        for gone in self.problems.iter().filter(|p| !problems.contains(p)) {
+        for gone in self.problems.iter().filter(|p| !now.contains(p)) {
             tracing::info!("no longer so: {gone}");
         }
     }
@@ -164,5 +177,39 @@ async fn wait_until_quiet(
             () = tokio::time::sleep_until(debounce.deadline(first, last)) => return true,
             () = any(directory, mesh.as_deref_mut()) => last = Clock::now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_look_in_vain_leaves_the_world_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let service = |port: u16| {
+            let text = format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+            );
+            std::fs::write(directory.path().join("a.yaml"), text).unwrap();
+        };
+        service(80);
+        let store = Store::new(translate::Settings::default(), "istio-system");
+        let world = Arc::new(World::new(store.snapshot().clone()));
+        let mut loader = Loader::new(directory.path().to_owned(), None, store, world.clone());
+        let mut load = || {
+            loader.load(Instant::now());
+            world.now()
+        };
+        let first = load();
+        assert_eq!(first.objects.len(), 1);
+        assert!(Arc::ptr_eq(&first, &load()));
+        service(81);
+        let second = load();
+        assert_eq!(second.number, first.number + 1);
+        std::fs::write(directory.path().join("b.yaml"), "{").unwrap();
+        let third = load();
+        assert_eq!((third.number, third.problems.len()), (second.number, 1));
     }
 }

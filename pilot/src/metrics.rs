@@ -15,6 +15,7 @@ pub fn describe() {
         counter!(reject_name(type_url)).absolute(0);
     }
     gauge!("pilot_xds").set(0.0);
+    gauge!("pilot_no_ip").set(0.0);
     counter!("pilot_push_triggers", "type" => "config").absolute(0);
     counter!("pilot_total_xds_internal_errors").absolute(0);
     gauge!("pilot_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -33,6 +34,23 @@ pub(crate) fn loaded(world: &Published, is_pushed: bool) {
     if is_pushed {
         counter!("pilot_push_triggers", "type" => "config").increment(1);
     }
+}
+
+/// Objects take away from each other what they ask for.
+pub(crate) fn conflicts(conflicts: &translate::Conflicts) {
+    let number = |problems: &[_]| u32::try_from(problems.len()).unwrap_or(u32::MAX);
+    gauge!("pilot_vservice_dup_domain").set(number(&conflicts.duplicate_domains));
+    gauge!("pilot_conflict_inbound_listener").set(number(&conflicts.inbound_listeners));
+}
+
+/// So many connected sidecars belong to no service.
+pub(crate) fn without_service(sidecars: usize) {
+    gauge!("pilot_no_ip").set(u32::try_from(sidecars).unwrap_or(u32::MAX));
+}
+
+/// A change waited so long until it was looked at for a data plane.
+pub(crate) fn queued(wait: std::time::Duration) {
+    histogram!("pilot_proxy_queue_time").record(wait.as_secs_f64());
 }
 
 /// So many data planes are connected.

@@ -1,5 +1,6 @@
 //! The world as xDS configuration: who may have it, and what of it a data plane gets.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -11,7 +12,7 @@ use identity::incoming::Peer;
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
-use translate::{Proxy, Translator};
+use translate::{Proxy, Role, Translator};
 use xds::configuration::{Configuration, Report};
 use xds::session::{Answer, Subscription};
 use xds::{Resource, TypeUrl};
@@ -62,7 +63,7 @@ pub struct Opener {
 /// A data plane that is served.
 pub struct Client {
     proxy: Proxy,
-    _registered: Registered,
+    registered: Registered,
     /// The number of the last state of the world that reached it.
     reached: AtomicU64,
 }
@@ -118,7 +119,7 @@ impl Configuration for Port {
         });
         Ok(Client {
             proxy,
-            _registered: registered,
+            registered,
             reached: AtomicU64::new(self.discovery.world.now().number),
         })
     }
@@ -139,10 +140,15 @@ impl Configuration for Port {
         if subscription.wildcard {
             let all = translate::Subscription::Wildcard;
             resources = translator.resources(snapshot, &client.proxy, type_url, all);
+            if type_url == TypeUrl::Cluster && client.proxy.role == Role::Sidecar {
+                let inbound = resources.iter().any(|r| r.name.starts_with("inbound|"));
+                client.registered.belongs_to_service(inbound);
+            }
         }
         let mut names: Vec<Arc<str>> = subscription.names.iter().cloned().collect();
         if subscription.wildcard {
-            names.retain(|name| !resources.iter().any(|r| r.name == *name));
+            let known: HashSet<&Arc<str>> = resources.iter().map(|r| &r.name).collect();
+            names.retain(|name| !known.contains(name));
         }
         if !names.is_empty() {
             let named = translate::Subscription::Names(&names);
@@ -166,6 +172,13 @@ impl Configuration for Port {
                 ?rejected,
                 "the data plane refused configuration: {error}"
             );
+        }
+    }
+
+    fn pushing(&self, client: &Client) {
+        let now = self.discovery.world.now();
+        if client.reached.load(Ordering::Relaxed) != now.number {
+            metrics::queued(now.published_at.elapsed());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The world as it is served now: replaced whole, read without waiting.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -19,6 +19,8 @@ pub struct Published {
     pub number: u64,
     /// When the first change of those that led to the snapshot was seen.
     pub changed_at: Instant,
+    /// When it was ready to be sent.
+    pub published_at: Instant,
     /// The objects as they were given, for debug pages.
     pub objects: Arc<[Arc<RawObject>]>,
     /// What is wrong with the input.
@@ -30,7 +32,7 @@ pub struct Published {
 pub struct World {
     current: ArcSwap<Published>,
     numbers: watch::Sender<u64>,
-    loaded: AtomicU64,
+    loaded: AtomicBool,
 }
 
 impl World {
@@ -40,13 +42,14 @@ impl World {
             snapshot,
             number: 0,
             changed_at: Instant::now(),
+            published_at: Instant::now(),
             objects: Arc::new([]),
             problems: Arc::new([]),
         };
         Self {
             current: ArcSwap::from_pointee(empty),
             numbers: watch::Sender::new(0),
-            loaded: AtomicU64::new(0),
+            loaded: AtomicBool::new(false),
         }
     }
 
@@ -57,7 +60,7 @@ impl World {
 
     /// Whether the sources were read at least once.
     pub fn is_loaded(&self) -> bool {
-        self.loaded.load(Ordering::Acquire) > 0
+        self.loaded.load(Ordering::Acquire)
     }
 
     /// Changes with every new snapshot.
@@ -84,10 +87,15 @@ impl World {
             } else {
                 before.changed_at
             },
+            published_at: if is_new {
+                Instant::now()
+            } else {
+                before.published_at
+            },
             objects,
             problems,
         }));
-        self.loaded.fetch_add(1, Ordering::Release);
+        self.loaded.store(true, Ordering::Release);
         if is_new {
             self.numbers.send_replace(number);
         }

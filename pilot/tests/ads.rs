@@ -173,6 +173,17 @@ async fn delta_sends_the_world_then_only_what_changed() {
     let any = change.resources[0].resource.as_ref().unwrap();
     assert_eq!(addresses(&any.value), ["127.0.0.11"]);
     stream.send(ack(&change)).await;
+    let metrics = mesh::get(pilot.monitoring, "/metrics").await.unwrap();
+    assert!(
+        metrics.contains("pilot_proxy_queue_time_count"),
+        "{metrics}"
+    );
+    let registry = pilot.page("/debug/registryz", |_| true).await;
+    assert_eq!(
+        registry[0]["hostname"],
+        "k8s-combat-service.default.svc.cluster.local"
+    );
+    assert_eq!(registry[0]["endpoints"], 1);
 
     pilot
         .page("/debug/syncz", |page| {
@@ -247,6 +258,9 @@ async fn a_nack_is_shown_with_the_resource_and_the_words() {
         "pilot_total_xds_rejects{type=\"cds\"} 1",
         "pilot_xds_cds_reject 1",
         "pilot_services",
+        "pilot_no_ip",
+        "pilot_vservice_dup_domain 0",
+        "pilot_conflict_inbound_listener 0",
     ] {
         assert!(metrics.contains(series), "no {series} in {metrics}");
     }

@@ -58,6 +58,9 @@ pub trait Configuration: Send + Sync + 'static {
     /// A response was answered.
     fn answered(&self, client: &Self::Client, type_url: TypeUrl, answer: &Answer);
 
+    /// A change was noticed, and what it makes necessary is about to be looked for.
+    fn pushing(&self, client: &Self::Client);
+
     /// Everything that a change made necessary and possible was sent.
     fn pushed(&self, client: &Self::Client);
 }

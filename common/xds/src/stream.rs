@@ -163,6 +163,7 @@ impl<P: Protocol, C: Configuration> Open<P, C> {
 
     async fn push(&mut self, changes: &mut watch::Receiver<u64>) -> Result<(), Status> {
         changes.mark_unchanged();
+        self.configuration.pushing(&self.client);
         let subscriptions: Vec<_> = self
             .session
             .lock()

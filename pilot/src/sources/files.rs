@@ -1,8 +1,8 @@
 //! What a set of files holds, apart from reading them: the last good objects of each file, and of
 //! objects that stand in two files the one that counts.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use resources::problem::{Problem, Severity};
@@ -143,8 +143,9 @@ impl File {
 
     /// What a broken file no longer shows may stand in its broken part: it stays in use.
     fn keep(&mut self, before: Vec<Arc<RawObject>>, name: &str, problems: &mut Vec<Problem>) {
+        let shown: HashSet<RawKey> = self.objects.iter().map(|o| o.key()).collect();
         for object in before {
-            if self.objects.iter().any(|o| o.key() == object.key()) {
+            if shown.contains(&object.key()) {
                 continue;
             }
             let message = "is not in what could be read of the file; its last good form stays in \

@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use xds::{Resource, TypeUrl};
 
-pub use check::check;
+pub use check::{Conflicts, check, conflicts};
 pub use model::{Locality, NamespacedName};
 pub use proxy::{Interception, NodeError, Proxy, ProxyClass, Role};
-pub use snapshot::{Change, Settings, Snapshot};
+pub use snapshot::{Attributes, Change, RegisteredPort, RegisteredService, Settings, Snapshot};
 pub use translator::{Subscription, Translator};
 
 use proxy::Inbound;

@@ -1,5 +1,7 @@
 //! Which protocol a service's port speaks, by `appProtocol`, the port's name, or its number.
 
+use std::fmt;
+
 /// The protocols that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Protocol {
@@ -21,6 +23,23 @@ pub(crate) enum Protocol {
     Udp,
     /// Undeclared: found out from the first bytes.
     Auto,
+}
+
+impl fmt::Display for Protocol {
+    /// As Istio writes them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Http => "HTTP",
+            Protocol::Http2 => "HTTP2",
+            Protocol::Grpc => "GRPC",
+            Protocol::GrpcWeb => "GRPC-Web",
+            Protocol::Https => "HTTPS",
+            Protocol::Tls => "TLS",
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+            Protocol::Auto => "UnsupportedProtocol",
+        })
+    }
 }
 
 /// Ports whose server speaks first, where waiting for the client's bytes would deadlock.

@@ -3,6 +3,7 @@
 
 mod change;
 pub(crate) mod reads;
+mod registry;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use crate::model::selector::Labels;
 use crate::model::service::Service;
 use crate::model::workload::Workload;
 use crate::model::{Locality, NamespacedName};
+pub use registry::{Attributes, RegisteredPort, RegisteredService};
 use table::Table;
 
 /// What differs between two snapshots.
@@ -128,6 +130,28 @@ impl Snapshot {
 
     pub(crate) fn all_destination_rules(&self) -> impl Iterator<Item = &Arc<DestinationRule>> {
         self.destination_rules.iter().map(|(_, o)| o)
+    }
+
+    /// VirtualServices for exactly this host, wildcard or not.
+    pub(crate) fn virtual_services_at(
+        &self,
+        host: &str,
+    ) -> impl Iterator<Item = &Arc<VirtualService>> {
+        let group = self.virtual_services_by_host.get(host);
+        group.into_iter().flat_map(|group| group.values())
+    }
+
+    pub(crate) fn services_by_namespace(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<str>, &Arc<Group<Service>>)> {
+        self.services_by_namespace.iter()
+    }
+
+    pub(crate) fn pods_of(&self, namespace: &str) -> impl Iterator<Item = &Workload> {
+        self.pods
+            .iter()
+            .filter(move |(key, _)| *key.namespace == *namespace)
+            .map(|(_, pod)| &**pod)
     }
 
     pub(crate) fn service(&self, key: &NamespacedName) -> Option<&Arc<Service>> {

@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod conflicts;
 mod grpc;
 mod node;
 mod recomputing;
