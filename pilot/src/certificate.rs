@@ -23,6 +23,9 @@ use crate::relay::CaChannel;
 
 /// The first pause after a failure; doubled with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest sleep between two looks at the clock: a sleep does not notice that the clock was set
+/// or the machine suspended.
+const LOOK: Duration = Duration::from_secs(60);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The longest time that one attempt may take.
@@ -140,7 +143,8 @@ impl Issuer {
                 code: status.code(),
                 message: status.message().to_owned(),
             })?;
-        let chain = answer.into_inner().cert_chain.concat();
+        // Some authorities leave out the last line end.
+        let chain = answer.into_inner().cert_chain.join("\n");
         let certificate =
             WorkloadCertificate::from_pem(chain.as_bytes(), &key, &roots).map_err(|source| {
                 IssueError::Certificate {
@@ -187,28 +191,33 @@ pub fn keep(issuer: Issuer, ca: CaChannel, shutdown: CancellationToken) -> Servi
 async fn rotate(issuer: &Issuer, ca: &CaChannel, serving: &watch::Sender<Option<Arc<ServerTls>>>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let wait = match renew(issuer, ca, serving).await {
-            Ok(wait) => {
+        match renew(issuer, ca, serving).await {
+            Ok(due) => {
                 pause = FIRST_PAUSE;
-                wait
+                until(due).await;
             }
             Err(error) => {
                 tracing::warn!("no certificate from the ca, trying again in {pause:?}: {error}");
-                let wait = pause;
+                tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                wait
             }
-        };
-        tokio::time::sleep(wait).await;
+        }
     }
 }
 
-/// One rotation; how long to wait until the next.
+/// Waits until the clock on the wall shows this time.
+async fn until(due: SystemTime) {
+    while let Ok(left) = due.duration_since(SystemTime::now()) {
+        tokio::time::sleep(left.min(LOOK)).await;
+    }
+}
+
+/// One rotation; when the next is due.
 async fn renew(
     issuer: &Issuer,
     ca: &CaChannel,
     serving: &watch::Sender<Option<Arc<ServerTls>>>,
-) -> Result<Duration, IssueError> {
+) -> Result<SystemTime, IssueError> {
     let (certificate, channel) = issuer.issue().await?;
     let validity = certificate
         .validity()
@@ -225,9 +234,8 @@ async fn renew(
         }
     }
     ca.store(Some(Arc::new(channel)));
-    let wait = validity
-        .until_rotation(SystemTime::now())
-        .max(SHORTEST_LIFE);
+    let due = validity.half_life().max(SystemTime::now() + SHORTEST_LIFE);
+    let wait = due.duration_since(SystemTime::now()).unwrap_or_default();
     tracing::info!("a new certificate is in use; the next is asked for in {wait:?}");
-    Ok(wait)
+    Ok(due)
 }

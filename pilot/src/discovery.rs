@@ -29,8 +29,9 @@ use crate::store::Store;
 use crate::world::World;
 use crate::{debug, metrics};
 
-/// The largest certificate request (Istio's limit on messages).
-const MAX_REQUEST: usize = 4 * 1024 * 1024;
+/// The largest certificate request: one has a few kilobytes, and whoever asks is not known yet when
+/// it is read.
+const MAX_REQUEST: usize = 256 * 1024;
 /// The most streams and requests at a time on one connection.
 const MAX_STREAMS: u32 = 1000;
 /// How often an idle connection is probed.
@@ -58,6 +59,9 @@ pub enum DiscoveryError {
         /// What happened.
         message: String,
     },
+    /// A server or the loading of the configuration ended unasked.
+    #[error("a task that should run for ever has ended; the log says more")]
+    Ended,
 }
 
 /// The listening sockets; all are opened before anything is served.
@@ -272,6 +276,7 @@ async fn supervise(
         () = shutdown.cancelled() => {}
         ended = tasks.join_next() => {
             result = match ended {
+                Some(Ok(Ok(()))) if !shutdown.is_cancelled() => Err(DiscoveryError::Ended),
                 Some(Ok(ended)) => ended,
                 Some(Err(error)) => Err(broken("a server", &error)),
                 None => Ok(()),
@@ -284,4 +289,37 @@ async fn supervise(
         tracing::info!("connections are still open after {DRAIN:?}; closing them");
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_unasked_is_a_failure_and_ends_the_others() {
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let asked = shutdown.clone();
+        tasks.spawn(async move {
+            asked.cancelled().await;
+            Ok(())
+        });
+        tasks.spawn(async { Ok(()) });
+        let ended = supervise(tasks, shutdown.clone()).await;
+        assert!(matches!(ended, Err(DiscoveryError::Ended)));
+        assert!(shutdown.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_is_a_success() {
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let asked = shutdown.clone();
+        tasks.spawn(async move {
+            asked.cancelled().await;
+            Ok(())
+        });
+        shutdown.cancel();
+        assert!(supervise(tasks, shutdown).await.is_ok());
+    }
 }
