@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Answers per pod, errors by status and latencies of one run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Answers by the pod that gave them.
     pub answers: BTreeMap<String, u64>,
@@ -17,7 +17,7 @@ pub struct Report {
 }
 
 /// Requests that ended with one status.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ErrorCount {
     /// How many.
     pub count: u64,
@@ -26,7 +26,7 @@ pub struct ErrorCount {
 }
 
 /// Percentiles in milliseconds, by nearest rank.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// The median.
     pub p50: f64,
@@ -173,6 +173,14 @@ mod tests {
             p99: 99.0,
         };
         assert_eq!(report.latency_ms, Some(expected));
+    }
+
+    #[test]
+    fn a_report_read_from_its_json_is_the_same() {
+        for report in [Report::of([answer("a", 1)]), Report::of([])] {
+            let json = serde_json::json!(report).to_string();
+            assert_eq!(serde_json::from_str::<Report>(&json).ok(), Some(report));
+        }
     }
 
     #[test]

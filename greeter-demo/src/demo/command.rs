@@ -58,6 +58,15 @@ impl Lateen {
         Self { program, name }
     }
 
+    /// The program as it can be called from any folder.
+    pub(super) fn program(&self) -> String {
+        let absolute = std::path::absolute(&self.program);
+        absolute
+            .unwrap_or_else(|_| self.program.clone())
+            .display()
+            .to_string()
+    }
+
     /// Runs a command, prints it and what it prints, as a terminal would show it.
     pub(super) async fn show(&self, arguments: &[&str]) -> Result<(), DemoError> {
         println!("\n$ lateen local {}", arguments.join(" "));
@@ -108,11 +117,14 @@ impl Lateen {
     }
 
     /// Runs a command and reads its standard output as JSON.
-    pub(super) async fn json(&self, arguments: &[&str]) -> Result<serde_json::Value, DemoError> {
+    pub(super) async fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        arguments: &[&str],
+    ) -> Result<T, DemoError> {
         let text = self.output(arguments).await?;
         serde_json::from_str(&text).map_err(|e| DemoError::Output {
             command: format!("local {}", arguments.join(" ")),
-            reason: format!("no JSON: {e}"),
+            reason: format!("not the JSON that was expected: {e}"),
         })
     }
 

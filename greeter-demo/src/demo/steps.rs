@@ -8,9 +8,10 @@ use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::access_log::{is_entry, is_inbound, is_mutual_tls};
+use super::access_log::{is_inbound, is_mutual_tls};
 use super::command::{DemoError, Lateen};
 use super::{Demo, Outcome, REPLICAS};
+use crate::report::Report;
 
 const DEPLOYMENT: &str = "k8s-combat-service";
 const TARGET: &str = "k8s-combat-service:50051";
@@ -32,7 +33,10 @@ pub async fn run(demo: &Demo) -> Result<Outcome, DemoError> {
         () = interrupted() => Err(DemoError::Interrupted),
     };
     if demo.keep && outcome.is_ok() {
-        println!("\nThe mesh stays up. Remove it with: lateen local --name {name} down");
+        let program = lateen.program();
+        println!(
+            "\nThe mesh stays up. To look around:\n\n  alias lateen-demo='sudo {program} local --name {name}'\n  lateen-demo get pods\n\nand to remove it:\n\n  lateen-demo down"
+        );
         return outcome;
     }
     let removed = lateen.output(&["down"]).await;
@@ -85,7 +89,7 @@ async fn steps(demo: &Demo, lateen: &Lateen) -> Result<Outcome, DemoError> {
     println!("\n== The last request in each sidecar's access log ==");
     for pod in &pods {
         let log = sidecar_log(lateen, pod).await?;
-        println!("\n$ lateen local logs {pod} -c istio-proxy --tail 1");
+        println!("\n$ lateen local logs {pod} -c istio-proxy | grep ' inbound|' | tail -n 1");
         match log.lines().rfind(|line| is_inbound(line)) {
             Some(line) => println!("{line}"),
             None => println!("(no request yet)"),
@@ -114,7 +118,7 @@ async fn up(demo: &Demo, lateen: &Lateen) -> Result<(), DemoError> {
 
 /// The deployment's pods that are not going away, with the READY column each has.
 async fn pods(lateen: &Lateen) -> Result<Vec<(String, String)>, DemoError> {
-    let list = lateen.json(&["get", "pods", "-o", "json"]).await?;
+    let list: Value = lateen.json(&["get", "pods", "-o", "json"]).await?;
     let items = list.get("items").and_then(Value::as_array);
     Ok(items
         .into_iter()
@@ -226,21 +230,11 @@ async fn greet(
     }
     let mut with_json = words.to_vec();
     with_json.push("--json");
-    let report = lateen.json(&with_json).await?;
-    let answers: BTreeMap<String, u64> = report
-        .get("answers")
-        .cloned()
-        .and_then(|answers| serde_json::from_value(answers).ok())
-        .ok_or_else(|| DemoError::Output {
-            command: words.join(" "),
-            reason: "no `answers` in the report".to_owned(),
-        })?;
+    let report: Report = lateen.json(&with_json).await?;
     if matches!(shown, Shown::Yes) {
-        for (pod, count) in &answers {
-            println!("{count:>6} answers from {pod}");
-        }
+        println!("{report}");
     }
-    Ok(answers)
+    Ok(report.answers)
 }
 
 async fn sidecar_log(lateen: &Lateen, pod: &str) -> Result<String, DemoError> {
@@ -255,10 +249,8 @@ async fn inbound_entries(
     let mut counts = BTreeMap::new();
     for pod in pods {
         let log = sidecar_log(lateen, pod).await?;
-        let entries = log
-            .lines()
-            .filter(|line| is_entry(line) && is_inbound(line));
-        counts.insert(pod.clone(), entries.count());
+        let entries = log.lines().filter(|line| is_inbound(line)).count();
+        counts.insert(pod.clone(), entries);
     }
     Ok(counts)
 }
