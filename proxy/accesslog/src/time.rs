@@ -1,7 +1,7 @@
 //! Points in time as text, in UTC.
 
-mod civil;
+pub(crate) mod civil;
 mod format;
 
-pub(crate) use civil::Civil;
+use civil::Civil;
 pub(crate) use format::TimeFormat;

@@ -128,15 +128,28 @@ impl Registry {
     /// Everything as it is now, all threads together. What a thread counts meanwhile may be in it or not.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_of(|_, _| true)
+    }
+
+    /// As `snapshot`, of those metrics alone for which `keep` says yes, given their dotted name and whether they were
+    /// written: of ten thousand clusters' metrics most are asked for seldom, and naming them all takes a second.
+    #[must_use]
+    pub fn snapshot_of(&self, keep: impl Fn(&str, bool) -> bool) -> Snapshot {
         let sets: Vec<_> = {
             let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
             sets.values().filter_map(Weak::upgrade).collect()
         };
         let mut samples = Vec::new();
         for set in sets {
-            set.sample(&mut samples);
+            set.sample(&keep, &mut samples);
         }
-        self.istio.sample(&mut samples);
+        let mut istio = Vec::new();
+        self.istio.sample(&mut istio);
+        samples.extend(
+            istio
+                .into_iter()
+                .filter(|sample| keep(&sample.dotted, sample.used)),
+        );
         Snapshot::new(samples)
     }
 }
@@ -197,42 +210,51 @@ impl Set {
         self.members.iter().map(|member| words(member.kind)).sum()
     }
 
-    fn sample(&self, samples: &mut Vec<Sample>) {
-        let used = self.shards.all().next().is_some();
+    fn sample(&self, keep: &impl Fn(&str, bool) -> bool, samples: &mut Vec<Sample>) {
+        let touched = self.shards.all().next().is_some();
+        let mut dotted = self.dotted.to_string();
         for (member, place) in self.members.iter().zip(self.places) {
-            let place = usize::from(*place);
-            let total = || {
-                self.shards
-                    .all()
-                    .fold(0, |total: u64, shard| total.wrapping_add(shard.read(place)))
+            let number = self.number(member.kind, usize::from(*place));
+            let used = match &number {
+                Number::Counter(count) => *count != 0,
+                Number::Gauge(_) => touched,
+                Number::Histogram(distribution) => distribution.count() != 0,
             };
-            let number = match member.kind {
-                Kind::Counter => Number::Counter(total()),
-                Kind::Gauge => Number::Gauge(total().cast_signed()),
-                Kind::Histogram => {
-                    let mut distribution = Distribution::default();
-                    self.shards
-                        .all()
-                        .for_each(|shard| shard.add_to(place, &mut distribution));
-                    Number::Histogram(Box::new(distribution))
-                }
-            };
+            dotted.truncate(self.dotted.len());
+            dotted.push_str(member.dotted);
+            if !keep(&dotted, used) {
+                continue;
+            }
             let mut labels = member.labels.to_owned();
             if !labels.is_empty() && !self.labels.is_empty() {
                 labels.push(',');
             }
             labels.push_str(&self.labels);
             samples.push(Sample {
-                used: match &number {
-                    Number::Counter(count) => *count != 0,
-                    Number::Gauge(_) => used,
-                    Number::Histogram(distribution) => distribution.count() != 0,
-                },
-                dotted: format!("{}{}", self.dotted, member.dotted),
+                dotted: dotted.clone(),
                 prometheus: format!("{}{}", self.prometheus, member.prometheus),
                 labels,
                 number,
+                used,
             });
+        }
+    }
+
+    fn number(&self, kind: Kind, place: usize) -> Number {
+        let total = || {
+            let shards = self.shards.all();
+            shards.fold(0, |total: u64, shard| total.wrapping_add(shard.read(place)))
+        };
+        match kind {
+            Kind::Counter => Number::Counter(total()),
+            Kind::Gauge => Number::Gauge(total().cast_signed()),
+            Kind::Histogram => {
+                let mut distribution = Distribution::default();
+                for shard in self.shards.all() {
+                    shard.add_to(place, &mut distribution);
+                }
+                Number::Histogram(Box::new(distribution))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::Entry;
-use crate::digits::decimal;
+use crate::digits::{Small, decimal};
 
 /// Which address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,21 +50,20 @@ impl Address {
 impl Form {
     #[inline]
     pub(crate) fn write(self, address: SocketAddr, out: &mut Vec<u8>) -> bool {
-        match self {
-            Form::WithPort => {
-                if address.is_ipv6() {
-                    out.push(b'[');
-                }
-                write_ip(address.ip(), out);
-                if address.is_ipv6() {
-                    out.push(b']');
-                }
-                out.push(b':');
-                decimal(u64::from(address.port()), out);
+        match (self, address) {
+            (Form::WithPort, SocketAddr::V4(address)) => {
+                let mut text = Small::new();
+                text.octets(address.ip().octets(), b':');
+                text.decimal(u64::from(address.port()));
+                text.append_to(out);
             }
-            Form::WithoutPort => write_ip(address.ip(), out),
-            Form::Port => decimal(u64::from(address.port()), out),
-            Form::Network(bits) => {
+            (Form::WithPort, SocketAddr::V6(address)) => {
+                // Writing to a vector cannot fail.
+                let _ = write!(out, "[{}]:{}", address.ip(), address.port());
+            }
+            (Form::WithoutPort, address) => write_ip(address.ip(), out),
+            (Form::Port, address) => decimal(u64::from(address.port()), out),
+            (Form::Network(bits), address) => {
                 let bits = bits.min(if address.is_ipv4() { 32 } else { 128 });
                 write_ip(network(address.ip(), bits), out);
                 out.push(b'/');
@@ -89,19 +88,15 @@ fn network(ip: IpAddr, bits: u8) -> IpAddr {
     }
 }
 
-#[inline]
-pub(super) fn write_ip(ip: IpAddr, out: &mut Vec<u8>) {
+fn write_ip(ip: IpAddr, out: &mut Vec<u8>) {
     match ip {
         IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            decimal(u64::from(a), out);
-            for octet in [b, c, d] {
-                out.push(b'.');
-                decimal(u64::from(octet), out);
-            }
+            let mut text = Small::new();
+            text.octets(ip.octets(), b'.');
+            text.shorten();
+            text.append_to(out);
         }
         IpAddr::V6(ip) => {
-            // Writing to a vector cannot fail.
             let _ = write!(out, "{ip}");
         }
     }

@@ -15,7 +15,7 @@ pub(crate) use number::Number;
 pub(crate) use path::{PathForm, PathSource};
 pub(crate) use text::Text;
 
-use crate::time::{Civil, TimeFormat};
+use crate::time::TimeFormat;
 use crate::{Entry, digits};
 
 /// An operator compiled.
@@ -82,11 +82,11 @@ impl Operator {
                 .read(entry)
                 .is_some_and(|address| form.write(address, out)),
             Operator::Start(format) => {
-                format.write(&Civil::of(entry.start), out);
+                format.write(entry.start, out);
                 true
             }
             Operator::End(format) => {
-                format.write(&Civil::of(entry.start + entry.duration), out);
+                format.write(entry.start + entry.duration, out);
                 true
             }
             Operator::Flags if entry.flags.is_empty() => append(b"-", out),

@@ -117,19 +117,28 @@ impl Text {
 
 /// Details must not break a line of columns apart: Envoy writes `_` for blanks.
 fn without_blanks(text: &str, out: &mut Vec<u8>) -> bool {
-    let mask = |b: u8| if b.is_ascii_whitespace() { b'_' } else { b };
-    out.extend(text.bytes().map(mask));
-    !text.is_empty()
+    masked(text, |b| !b.is_ascii_whitespace(), out)
 }
 
 /// The SNI is the client's to choose: what no host name can hold becomes `_`, as Envoy writes it.
 fn server_name(name: &str, out: &mut Vec<u8>) -> bool {
-    let mask = |b: u8| match b {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' => b,
-        _ => b'_',
-    };
-    out.extend(name.bytes().map(mask));
-    !name.is_empty()
+    masked(
+        name,
+        |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'),
+        out,
+    )
+}
+
+/// Appends text with `_` for bytes that may not stand there.
+fn masked(text: &str, may_stand: impl Fn(u8) -> bool, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.extend_from_slice(text.as_bytes());
+    for byte in out.iter_mut().skip(start) {
+        if !may_stand(*byte) {
+            *byte = b'_';
+        }
+    }
+    !text.is_empty()
 }
 
 fn host_name(entry: &Entry<'_>, form: Form, out: &mut Vec<u8>) -> bool {

@@ -481,3 +481,22 @@ fn host_name_and_environment_are_read_once() {
     );
     assert_eq!(render("%ENVIRONMENT(LATEEN_NOT_SET)%", &bare()), "-");
 }
+
+#[test]
+fn numbers_and_addresses_of_every_width_are_written_whole() {
+    for number in (0..20).flat_map(|power| [10_u64.pow(power) - 1, 10_u64.pow(power)]) {
+        let entry = Entry {
+            bytes_sent: number,
+            ..bare()
+        };
+        assert_eq!(render("%BYTES_SENT%", &entry), number.to_string());
+    }
+    for octet in 0..=255_u8 {
+        let text = format!("{octet}.0.{octet}.{octet}:{}", u16::from(octet) * 257);
+        let entry = Entry {
+            downstream: Downstream::new(address(&text), address("1.1.1.1:1")),
+            ..bare()
+        };
+        assert_eq!(render("%DOWNSTREAM_LOCAL_ADDRESS%", &entry), text);
+    }
+}

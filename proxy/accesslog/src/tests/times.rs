@@ -106,7 +106,8 @@ fn the_calendar_is_right_at_its_edges() {
 
 #[test]
 fn every_day_of_800_years_follows_the_one_before() {
-    let mut previous = crate::time::Civil::of(UNIX_EPOCH - Duration::from_secs(86_400 * 146_097));
+    let mut previous =
+        crate::time::civil::Civil::of(UNIX_EPOCH - Duration::from_secs(86_400 * 146_097));
     for day in -146_096..146_097_i64 {
         let since = Duration::from_secs(86_400 * day.unsigned_abs());
         let time = if day < 0 {
@@ -114,7 +115,7 @@ fn every_day_of_800_years_follows_the_one_before() {
         } else {
             UNIX_EPOCH + since
         };
-        let civil = crate::time::Civil::of(time);
+        let civil = crate::time::civil::Civil::of(time);
         let same_month = (civil.year, civil.month, civil.day)
             == (previous.year, previous.month, previous.day + 1);
         let next_month = civil.day == 1

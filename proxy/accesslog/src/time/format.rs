@@ -1,7 +1,9 @@
 //! Formats of points in time: strftime's conversions and Envoy's fractions (`%3f`).
 
+use std::time::SystemTime;
+
 use super::Civil;
-use crate::digits::{decimal, padded};
+use crate::digits::{Small, decimal, padded};
 
 const DAYS: [&str; 7] = [
     "Sunday",
@@ -95,16 +97,10 @@ impl TimeFormat {
     }
 
     /// Appends a point in time.
-    pub(crate) fn write(&self, time: &Civil, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, time: SystemTime, out: &mut Vec<u8>) {
+        let time = &Civil::of(time);
         match self {
-            TimeFormat::Default { end } => {
-                write_date(time, out);
-                out.push(b'T');
-                write_time(time, out);
-                out.push(b'.');
-                padded(u64::from(time.nanosecond / 1_000_000), 3, out);
-                out.extend_from_slice(end.as_bytes());
-            }
+            TimeFormat::Default { end } => write_default(time, end, out),
             TimeFormat::Custom(pieces) => {
                 for piece in pieces {
                     piece.write(time, out);
@@ -347,18 +343,27 @@ fn write_year(year: i64, out: &mut Vec<u8>) {
     }
 }
 
-fn write_date(time: &Civil, out: &mut Vec<u8>) {
-    write_year(time.year, out);
-    out.push(b'-');
-    two(time.month, out);
-    out.push(b'-');
-    two(time.day, out);
-}
-
-fn write_time(time: &Civil, out: &mut Vec<u8>) {
-    two(time.hour, out);
-    out.push(b':');
-    two(time.minute, out);
-    out.push(b':');
-    two(time.second, out);
+/// `2023-10-31T14:52:14.279` and the end, the form of almost every line. Of four digits in the year: no clock goes
+/// beyond.
+fn write_default(time: &Civil, end: &str, out: &mut Vec<u8>) {
+    let mut text = Small::new();
+    let year = time.year.clamp(0, 9_999).cast_unsigned();
+    text.pair(year / 100);
+    text.pair(year % 100);
+    for (separator, number) in [
+        (b'-', time.month),
+        (b'-', time.day),
+        (b'T', time.hour),
+        (b':', time.minute),
+        (b':', time.second),
+    ] {
+        text.push(separator);
+        text.pair(u64::from(number));
+    }
+    text.push(b'.');
+    text.padded(u64::from(time.nanosecond / 1_000_000), 3);
+    for byte in end.bytes() {
+        text.push(byte);
+    }
+    text.append_to(out);
 }

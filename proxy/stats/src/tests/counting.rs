@@ -186,3 +186,29 @@ fn a_thread_that_does_not_exist_counts_nowhere() {
         0
     );
 }
+
+#[test]
+fn a_snapshot_names_only_what_is_asked_for() {
+    let registry = Registry::new(1, "1");
+    let metrics = registry.metrics::<ClusterStat>("c");
+    metrics
+        .of(0)
+        .counter(ClusterStat::UpstreamRqTotal)
+        .increment();
+    let names = |keep: fn(&str, bool) -> bool| {
+        let snapshot = registry.snapshot_of(keep);
+        snapshot
+            .samples()
+            .iter()
+            .map(|sample| sample.dotted.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(|name, used| used && name.contains("_rq_total")),
+        ["cluster.c.upstream_rq_total"]
+    );
+    assert_eq!(
+        names(|name, _| name.starts_with("istiocustom.")),
+        ["istiocustom.istio_build.component.proxy.tag.1"]
+    );
+}
