@@ -4,6 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use identity::bundle::WorkloadCertificate;
 use identity::cert::{self, CertError};
@@ -15,6 +16,10 @@ use tonic::transport::{Channel, Endpoint};
 
 /// The pilot's port without TLS; only for networks that are secured otherwise.
 const PLAINTEXT_PORT: &str = ":15010";
+/// The longest time for connecting without TLS.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How often a silent connection is probed, and how long an answer may take.
+const PROBE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 /// A service-account token is a few kilobytes; a larger file is something else.
 const LONGEST_TOKEN: usize = 64 * 1024;
 
@@ -92,12 +97,15 @@ impl ControlPlane {
     pub fn access(&self, certificate: Option<WorkloadCertificate>) -> Result<Access, AccessError> {
         let token = self.token()?;
         if self.address.ends_with(PLAINTEXT_PORT) {
-            let endpoint =
-                Endpoint::from_shared(format!("http://{}", self.address)).map_err(|_| {
-                    TargetError {
-                        target: self.address.clone(),
-                    }
-                })?;
+            let endpoint = Endpoint::from_shared(format!("http://{}", self.address))
+                .map_err(|_| TargetError {
+                    target: self.address.clone(),
+                })?
+                .connect_timeout(CONNECT_TIME)
+                .tcp_nodelay(true)
+                .http2_keep_alive_interval(PROBE.0)
+                .keep_alive_timeout(PROBE.1)
+                .keep_alive_while_idle(true);
             return Ok(Access {
                 channel: endpoint.connect_lazy(),
                 token: None,
