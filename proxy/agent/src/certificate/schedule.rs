@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime};
 
 /// How much earlier or later than the grace point renewal may begin, as a part of the lifetime.
 const JITTER: f64 = 0.01;
+/// The least part of a lifetime that passes before renewal, and the least that is left then: a grace
+/// of 1 would ask the authority without end, one of 0 would ask when it is too late.
+const MARGIN: f64 = 0.05;
 /// The least time between two certificates, however short-lived they are.
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -13,7 +16,10 @@ const LEAST: Duration = Duration::from_secs(1);
 pub fn renewal(received: SystemTime, not_after: SystemTime, grace: f64, chance: f64) -> SystemTime {
     let lifetime = not_after.duration_since(received).unwrap_or_default();
     let part = 1.0 - grace + (chance * 2.0 - 1.0) * JITTER;
-    received + lifetime.mul_f64(part.clamp(0.0, 1.0)).max(LEAST)
+    received
+        + lifetime
+            .mul_f64(part.clamp(MARGIN, 1.0 - MARGIN))
+            .max(LEAST)
 }
 
 #[cfg(test)]
@@ -39,6 +45,12 @@ mod tests {
     #[test]
     fn a_grace_of_a_fifth_renews_after_four_fifths() {
         assert_eq!(waits(DAY, 0.2, 0.5), DAY.mul_f64(0.8));
+    }
+
+    #[test]
+    fn a_grace_of_all_or_nothing_neither_asks_without_end_nor_too_late() {
+        assert_eq!(waits(DAY, 1.0, 0.0), DAY.mul_f64(0.05));
+        assert_eq!(waits(DAY, 0.0, 1.0), DAY.mul_f64(0.95));
     }
 
     #[test]
