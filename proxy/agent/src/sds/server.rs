@@ -1,8 +1,8 @@
 //! The gRPC side of secret discovery.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use envoy_types::pb::envoy::service::discovery::v3::{
@@ -42,13 +42,32 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    // Made in a directory that nobody else can enter: a socket is open to all from its making to the
+    // change of its mode.
+    let hidden = hidden_beside(path)?;
+    std::fs::DirBuilder::new().mode(0o700).create(&hidden)?;
+    let made = bind_within(&hidden, path);
+    let _ = std::fs::remove_dir_all(&hidden);
+    made
+}
+
+fn bind_within(hidden: &Path, path: &Path) -> io::Result<UnixListener> {
+    let socket = hidden.join("s");
+    let listener = UnixListener::bind(&socket)?;
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&socket, path)?;
     Ok(listener)
+}
+
+/// A directory's name beside `path` that is not taken: one that a killed agent left behind is
+/// removed, as only one agent serves a path.
+fn hidden_beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = path.with_file_name(format!(".{name}"));
+    match std::fs::remove_dir_all(&hidden) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(hidden),
+    }
 }
 
 /// Whether another agent (SPIRE's, say) serves secrets at `path` already.
@@ -231,5 +250,28 @@ fn whole_response(session: &Session, due: Due, issued: &Issued) -> DiscoveryResp
         type_url: TYPE_URL.to_owned(),
         nonce: due.nonce,
         ..DiscoveryResponse::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_for_its_owner_and_replaces_one_that_was_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("uds/socket");
+        std::fs::create_dir_all(directory.path().join("uds/.socket/left")).unwrap();
+        for _ in 0..2 {
+            let listener = bind(&path).unwrap();
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            assert!(is_served(&path).await);
+            drop(listener);
+            assert!(!is_served(&path).await);
+        }
+        let beside = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(beside.count(), 1);
     }
 }
