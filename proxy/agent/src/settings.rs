@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::envoy::command::{self, Command};
 use crate::envoy::supervise::Draining;
 use crate::node::{self, Node, NodeError};
-use crate::proxy_config::{self, ProxyConfig, ProxyConfigError, parse_duration};
+use crate::proxy_config::{self, ProxyConfig, ProxyConfigError};
 use crate::status::application_metrics::{self, AnnotationsError, Page};
 use crate::status::probers::{self, Probers, ProbersError};
 
@@ -312,10 +312,8 @@ fn duration(
     default: Duration,
 ) -> Result<Duration, SettingsError> {
     environment.get(variable).map_or(Ok(default), |text| {
-        parse_duration(text).ok_or_else(|| SettingsError::Variable {
-            variable,
-            problem: format!("`{text}` is not a duration; write it as `24h0m0s`"),
-        })
+        process::duration::parse(text)
+            .map_err(|problem| SettingsError::Variable { variable, problem })
     })
 }
 
