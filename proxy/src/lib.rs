@@ -48,14 +48,14 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Version { short } => {
             let version = env!("CARGO_PKG_VERSION");
-            if short {
-                println!("{version}");
+            let istio = agent::node::ISTIO_VERSION;
+            let text = if short {
+                format!("{version}\n")
             } else {
-                println!(
-                    "lateen proxy {version}, speaking to pilots as Istio {}",
-                    agent::node::ISTIO_VERSION
-                );
-            }
+                format!("lateen proxy {version}, speaking to pilots as Istio {istio}\n")
+            };
+            // Not by a macro that panics when the reader has gone.
+            std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::IstioIptables { arguments } => {
