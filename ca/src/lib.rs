@@ -5,7 +5,6 @@
 //! the wire.
 
 pub mod authorize;
-mod duration;
 pub mod issue;
 mod metric;
 pub mod options;

@@ -7,25 +7,10 @@ use ca::server::Ca;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    process::crypto::install();
     let options = Options::parse();
-    match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ca: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[tokio::main]
-async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    options.log.init()?;
-    let metrics = process::telemetry::router(process::telemetry::install()?);
-    let shutdown = process::shutdown::on_signals()?;
-    Ca::start(options, metrics, shutdown)
-        .await?
-        .finished()
-        .await?;
-    Ok(())
+    let log = options.log.clone();
+    process::program::run("ca", &log, async |metrics, shutdown| {
+        let ca = Ca::start(options, metrics, shutdown).await?;
+        Ok(ca.finished().await?)
+    })
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use identity::{SpiffeId, TrustDomain};
 
 use crate::authorize::ServiceAccount;
-use crate::duration;
 use crate::issue::MAX_LIFETIME;
 
 const EXAMPLES: &str = "Examples:
@@ -165,7 +164,7 @@ fn dns_name(text: &str) -> Result<String, String> {
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
-    let lifetime = duration::parse(text)?;
+    let lifetime = process::duration::parse(text)?;
     if lifetime < Duration::from_secs(1) || lifetime > MAX_LIFETIME {
         return Err(format!(
             "{text} is not between 1s and {}h",

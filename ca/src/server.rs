@@ -65,6 +65,9 @@ pub enum ServerError {
     /// The monitoring server broke.
     #[error("the monitoring server ended: {0}")]
     Monitoring(std::io::Error),
+    /// A part ended unasked.
+    #[error("a task of the server that should run for ever has ended; the log says more")]
+    Ended,
     /// A task panicked.
     #[error("a task of the server ended: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -138,7 +141,11 @@ impl Ca {
     pub async fn finished(mut self) -> Result<(), ServerError> {
         let mut result = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
-            let ended = ended.map_err(ServerError::from).and_then(|ended| ended);
+            let ended = match ended {
+                Ok(Ok(())) if !self.shutdown.is_cancelled() => Err(ServerError::Ended),
+                Ok(ended) => ended,
+                Err(error) => Err(error.into()),
+            };
             self.shutdown.cancel();
             result = result.and(ended);
         }

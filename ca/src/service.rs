@@ -8,6 +8,7 @@ use ca_api::istio_certificate_service_server::IstioCertificateService;
 use ca_api::{IstioCertificateRequest, IstioCertificateResponse};
 use identity::caller::{AuthenticationError, Authenticator};
 use identity::incoming::Peer;
+use process::logging::Sparingly;
 use tokio::sync::Semaphore;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
@@ -17,6 +18,9 @@ use crate::issue::{IssueError, Issued, Lifetimes, issue};
 use crate::metric;
 use crate::request::{self, CsrError};
 use crate::root::Root;
+
+/// Refusals are told of once a second: anybody can ask.
+static REFUSED: Sparingly = Sparingly::new();
 
 /// How much is done at a time.
 #[derive(Debug, Clone, Copy)]
@@ -168,7 +172,9 @@ fn answer(
             }))
         }
         Err(refused) => {
-            tracing::info!(peer = %peer.addr, reason = %refused, "refused a certificate request");
+            if let Some(unsaid) = REFUSED.due() {
+                tracing::info!(peer = %peer.addr, reason = %refused, unsaid, "refused a certificate request");
+            }
             match &refused {
                 Refused::Caller(_) => metric::authentication_failed(),
                 Refused::Csr(_) => metric::csr_refused(),
