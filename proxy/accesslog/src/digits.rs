@@ -41,7 +41,7 @@ const fn octets() -> [([u8; 4], u8); 256] {
 
 /// A few bytes of text, made on the stack and appended at once: appending each alone costs more than making it.
 pub(crate) struct Small {
-    bytes: [u8; 48],
+    bytes: [u8; 32],
     length: usize,
 }
 
@@ -49,7 +49,7 @@ impl Small {
     #[inline]
     pub(crate) fn new() -> Self {
         Small {
-            bytes: [0; 48],
+            bytes: [0; 32],
             length: 0,
         }
     }
