@@ -30,6 +30,8 @@ pub(crate) struct Wire {
     pub(crate) readable: bool,
     /// The kernel may take bytes.
     pub(crate) writable: bool,
+    /// The kernel has told that the peer's end lies behind what there is to read.
+    pub(crate) hung_up: bool,
     /// The peer sends no more.
     pub(crate) ended: bool,
     /// This side sends no more once `unsent` is gone.
@@ -50,6 +52,7 @@ impl Wire {
             gone: 0,
             readable: false,
             writable: false,
+            hung_up: false,
             ended: false,
             closing: false,
             broken: false,
@@ -74,8 +77,8 @@ impl Wire {
                 0
             }
             Ok(n) => {
-                // Edge-triggered: after a short read the next edge tells.
-                self.readable = n == ROOM;
+                // Edge-triggered: after a short read the next edge tells, unless the end has been told already.
+                self.readable = n == ROOM || self.hung_up;
                 n
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {

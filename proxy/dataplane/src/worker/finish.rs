@@ -21,7 +21,10 @@ impl Worker {
     /// Ends a request whose answer is out.
     pub(super) fn finish_if_done(&mut self, key: StreamKey) {
         let Some(s) = self.stream(key) else { return };
-        if s.to_down.done || s.down_gone {
+        if s.to_down.done && !s.to_up.end && !s.down_gone && s.down_place == Place::Http1 {
+            // The request's end may stand right behind what was just read; else its connection has to end.
+            self.todo.push_back(Todo::Finish(key));
+        } else if s.to_down.done || s.down_gone {
             self.finish(key);
         }
     }

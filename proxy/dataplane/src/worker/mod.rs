@@ -60,6 +60,8 @@ enum Todo {
     PumpDown(StreamKey),
     /// A body may go on to the endpoint.
     PumpUp(StreamKey),
+    /// A request whose answer is out ends, whether its own end has come or not.
+    Finish(StreamKey),
     /// A pool may have room for who waits.
     Pool(std::rc::Rc<crate::upstream::host::HostState>, usize, graph::cluster::ClusterId),
 }
@@ -198,6 +200,7 @@ impl Worker {
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 conn.wire.readable = true;
             }
+            conn.wire.hung_up |= event.is_read_closed() || event.is_error();
             if event.is_writable() {
                 conn.wire.writable = true;
                 self.on_writable(token);
@@ -219,6 +222,7 @@ impl Worker {
             }
             Todo::PumpDown(key) => self.pump_down(key),
             Todo::PumpUp(key) => self.pump_up(key),
+            Todo::Finish(key) => self.finish(key),
             Todo::Pool(host, pool, cluster) => self.serve_pool(&host, pool, cluster),
         }
     }

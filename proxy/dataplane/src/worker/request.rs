@@ -242,11 +242,7 @@ fn mark(s: &mut Stream, manager: &HttpManager, random: [u64; 2]) -> bool {
     };
     let origin = routing::forwarded::mark(&mut s.request, manager, &connection);
     s.client = origin.client;
-    if !s.request.has(Known::Scheme) {
-        let scheme = s.request.get(Known::XForwardedProto).filter(|p| matches!(*p, b"http" | b"https"));
-        let scheme = scheme.unwrap_or(b"http").to_vec();
-        s.request.set(Known::Scheme, &scheme);
-    }
+    routing::forwarded::set_scheme(&mut s.request, s.facts.tls);
     let mut element = Vec::new();
     let current = s.facts.certificate.as_ref().map(|certificate| {
         let uris: Vec<&str> = certificate.uris.iter().map(|u| &**u).collect();

@@ -44,8 +44,8 @@ async fn requests_pass_in_every_pairing_of_versions() {
     }
     let lines = lines(&log, 18).await;
     assert_eq!(lines.len(), 18);
-    assert_eq!(lines[0], format!("GET /a HTTP/2 200 - via_upstream 0 10 {upstream} cluster-0"));
-    assert_eq!(lines[3], format!("POST /b?q=1 HTTP/1.1 200 - via_upstream 5 11 {upstream} cluster-0"));
+    assert_eq!(lines[0], format!("GET /a HTTP/2 200 - via_upstream 0 12 {upstream} cluster-0"));
+    assert_eq!(lines[3], format!("POST /b?q=1 HTTP/1.1 200 - via_upstream 5 13 {upstream} cluster-0"));
 }
 
 #[tokio::test]
