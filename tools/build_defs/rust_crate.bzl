@@ -8,6 +8,7 @@
 """
 
 load("@crates//:defs.bzl", "LINT_FLAGS", "MEMBERS")
+load("@h2spec//:defs.bzl", "H2SPEC")
 load("@machine//:defs.bzl", "CONFORMANCE", "PROGRAMS", "ROOT")
 load("@rules_rust//cargo:defs.bzl", "cargo_build_script")
 load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_library", "rust_test", "rustfmt_test")
@@ -33,7 +34,9 @@ def _needs(features, programs):
         if not CONFORMANCE:
             missing.append("//tools/build_defs:needs_LATEEN_CONFORMANCE__see_README")
     for p in programs:
-        if p not in PROGRAMS and "//tools/build_defs:needs_strangers__see_README" not in missing:
+        if p == "h2spec":
+            env["LATEEN_H2SPEC"] = H2SPEC
+        if p not in PROGRAMS + (["h2spec"] if H2SPEC else []) and "//tools/build_defs:needs_strangers__see_README" not in missing:
             missing.append("//tools/build_defs:needs_strangers__see_README")
     return missing, env, tags
 
