@@ -1,0 +1,164 @@
+//! Handshakes between the settings that the graph carries.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod mesh;
+
+use std::sync::Arc;
+
+use graph::chain::Transport;
+use graph::cluster::UpstreamTransport;
+use graph::tls::Secured;
+use mesh::{Authority, HOST, accepted, ready};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
+
+const ID: &str = "spiffe://cluster.local/ns/default/sa/default";
+
+fn settings(compiler: &mut compile::Compiler) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let graph = compiler.graph();
+    let inbound = graph
+        .listeners
+        .iter()
+        .find(|l| &*l.name == "virtualInbound")
+        .unwrap();
+    let mutual = inbound
+        .chains
+        .iter()
+        .find(|c| c.on.destination_port == Some(50051) && c.on.transport == Some(Transport::Tls))
+        .unwrap();
+    let Some(Secured::Ready(server)) = &mutual.tls else {
+        panic!()
+    };
+    let name = format!("outbound|50051||{HOST}");
+    let cluster = graph
+        .clusters
+        .iter()
+        .flatten()
+        .find(|c| *c.name == *name)
+        .unwrap();
+    let UpstreamTransport::Tls(Secured::Ready(client)) = &cluster.transports[0] else {
+        panic!()
+    };
+    (server.config.clone(), client.config.clone())
+}
+
+/// A handshake, to its end with all that comes after it.
+fn shake(
+    server: &Arc<ServerConfig>,
+    client: &Arc<ClientConfig>,
+    alpn: &[&[u8]],
+) -> Result<(ServerConnection, ClientConnection), rustls::Error> {
+    let alpn = alpn.iter().map(|p| p.to_vec()).collect();
+    let name = ServerName::try_from("peer.example").unwrap();
+    let mut client = ClientConnection::new_with_alpn(client.clone(), name, alpn)?;
+    let mut server = ServerConnection::new(server.clone())?;
+    for _ in 0..8 {
+        let mut wire = Vec::new();
+        client.write_tls(&mut wire).unwrap();
+        server.read_tls(&mut wire.as_slice()).unwrap();
+        server.process_new_packets()?;
+        let mut wire = Vec::new();
+        server.write_tls(&mut wire).unwrap();
+        client.read_tls(&mut wire.as_slice()).unwrap();
+        client.process_new_packets()?;
+    }
+    assert!(!server.is_handshaking() && !client.is_handshaking());
+    Ok((server, client))
+}
+
+#[test]
+fn both_sides_show_certificates_and_agree_on_the_listeners_protocol() {
+    let (server, client) = settings(&mut ready(&Authority::new()));
+    let (s, c) = shake(&server, &client, &[b"istio", b"h2"]).unwrap();
+    assert_eq!(s.alpn_protocol(), Some(&b"h2"[..]));
+    for chain in [
+        s.peer_certificates().unwrap(),
+        c.peer_certificates().unwrap(),
+    ] {
+        assert_eq!(
+            identity::cert::leaf_identity(chain).unwrap().to_string(),
+            ID
+        );
+    }
+}
+
+#[test]
+fn a_client_of_the_mesh_that_carries_bytes_is_not_refused_for_its_protocol() {
+    let (server, client) = settings(&mut ready(&Authority::new()));
+    let (s, _) = shake(&server, &client, &[b"istio"]).unwrap();
+    assert_eq!(s.alpn_protocol(), Some(&b"istio"[..]));
+}
+
+#[test]
+fn peers_of_another_authority_are_refused_by_both_sides() {
+    let (server, client) = settings(&mut ready(&Authority::new()));
+    let (foreign_server, foreign_client) = settings(&mut ready(&Authority::new()));
+    assert!(shake(&server, &foreign_client, &[b"h2"]).is_err());
+    assert!(shake(&foreign_server, &client, &[b"h2"]).is_err());
+}
+
+#[test]
+fn a_client_without_a_certificate_is_refused() {
+    let (server, _) = settings(&mut ready(&Authority::new()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    let authority = rcgen::generate_simple_self_signed(Vec::new()).unwrap();
+    roots.add(authority.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    assert!(shake(&server, &Arc::new(client), &[b"h2"]).is_err());
+}
+
+#[test]
+fn a_session_is_resumed_until_identity_or_roots_change() {
+    let authority = Authority::new();
+    let mut compiler = ready(&authority);
+    let (server, client) = settings(&mut compiler);
+    let (s, _) = shake(&server, &client, &[b"h2"]).unwrap();
+    assert_eq!(s.handshake_kind(), Some(HandshakeKind::Full));
+    let (s, c) = shake(&server, &client, &[b"h2"]).unwrap();
+    assert_eq!(s.handshake_kind(), Some(HandshakeKind::Resumed));
+    assert!(
+        c.peer_certificates().is_some(),
+        "names can still be compared"
+    );
+    for secret in authority.secrets(ID) {
+        accepted(compiler.apply(secret));
+    }
+    let (new_server, new_client) = settings(&mut compiler);
+    let (s, _) = shake(&new_server, &client, &[b"h2"]).unwrap();
+    assert_eq!(
+        s.handshake_kind(),
+        Some(HandshakeKind::Full),
+        "the server's identity is another"
+    );
+    let (s, _) = shake(&server, &new_client, &[b"h2"]).unwrap();
+    assert_eq!(
+        s.handshake_kind(),
+        Some(HandshakeKind::Full),
+        "the client's identity is another"
+    );
+}
+
+#[test]
+fn the_same_secret_again_changes_nothing() {
+    let authority = Authority::new();
+    let secrets = authority.secrets(ID);
+    let mut compiler = mesh::without_secrets();
+    for secret in secrets.clone() {
+        accepted(compiler.apply(secret));
+    }
+    let before = compiler.graph();
+    for secret in secrets {
+        accepted(compiler.apply(secret));
+    }
+    assert!(Arc::ptr_eq(&before, &compiler.graph()));
+}
