@@ -66,7 +66,9 @@ impl Codec {
     pub(crate) fn data(&mut self, place: Place, bytes: &[u8], end: bool) -> usize {
         match (self, place) {
             (Codec::Http1(c), Place::Http1) => {
-                if c.output().len() >= ENOUGH_OUTPUT || (!bytes.is_empty() && c.send_data(bytes).is_err()) {
+                if c.output().len() >= ENOUGH_OUTPUT
+                    || (!bytes.is_empty() && c.send_data(bytes).is_err())
+                {
                     return 0;
                 }
                 if end {
@@ -116,7 +118,11 @@ pub(crate) fn length(headers: &Headers, end: bool) -> BodyLength {
     if end {
         return BodyLength::Empty;
     }
-    match headers.get(Known::ContentLength).and_then(|v| std::str::from_utf8(v).ok()).and_then(|v| v.parse().ok()) {
+    match headers
+        .get(Known::ContentLength)
+        .and_then(|v| std::str::from_utf8(v).ok())
+        .and_then(|v| v.parse().ok())
+    {
         Some(n) => BodyLength::Exact(n),
         None => BodyLength::Unknown,
     }

@@ -74,7 +74,6 @@ pub(crate) struct Arrival {
     pub(crate) plaintext: Option<&'static str>,
 }
 
-
 /// Facts of a client's connection that all its requests share.
 #[derive(Debug)]
 pub(crate) struct Downstream {

@@ -47,7 +47,9 @@ impl DataPlane {
     /// No thread, or no way to wait for sockets.
     pub fn start(workers: u32) -> io::Result<Self> {
         let writer = logs::Writer::new();
-        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64);
+        let seed = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(1, |d| d.as_nanos() as u64);
         let mut handles = Vec::new();
         for number in 0..workers.max(1) {
             let poll = Poll::new()?;
@@ -58,10 +60,19 @@ impl DataPlane {
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || Worker::new(poll, inbox, lines, seed).run())?;
-            handles.push(Handle { to, waker, thread: Some(thread) });
+            handles.push(Handle {
+                to,
+                waker,
+                thread: Some(thread),
+            });
         }
-        let writer = std::thread::Builder::new().name("access-logs".to_owned()).spawn(move || writer.run())?;
-        Ok(DataPlane { workers: handles, writer: Some(writer) })
+        let writer = std::thread::Builder::new()
+            .name("access-logs".to_owned())
+            .spawn(move || writer.run())?;
+        Ok(DataPlane {
+            workers: handles,
+            writer: Some(writer),
+        })
     }
 
     /// Gives all workers a new configuration.

@@ -71,7 +71,11 @@ impl Writer {
 
     /// The lines of one more worker.
     pub(crate) fn lines(&self) -> Lines {
-        Lines { by_path: Vec::new(), to: self.to.clone(), dropped: 0 }
+        Lines {
+            by_path: Vec::new(),
+            to: self.to.clone(),
+            dropped: 0,
+        }
     }
 
     /// Writes until all workers are gone.
@@ -84,7 +88,9 @@ impl Writer {
             if let Some(file) = file
                 && let Err(error) = file.write_all(&bytes)
             {
-                tracing::warn!("access log: {error}; its lines are lost until it can be written again");
+                tracing::warn!(
+                    "access log: {error}; its lines are lost until it can be written again"
+                );
             }
         }
     }
@@ -96,7 +102,9 @@ fn open(path: &str) -> Option<File> {
         "/dev/stderr" => duplicate(std::io::stderr()),
         path => File::options().append(true).create(true).open(path),
     };
-    opened.inspect_err(|error| tracing::error!("access log {path}: {error}; it is not written")).ok()
+    opened
+        .inspect_err(|error| tracing::error!("access log {path}: {error}; it is not written"))
+        .ok()
 }
 
 /// A pipe or file behind a standard stream, without the stream's own buffer and lock.

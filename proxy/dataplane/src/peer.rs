@@ -48,7 +48,9 @@ impl Certificate {
                     SanKind::Uri => &self.uris,
                     SanKind::Dns => &self.dns,
                 };
-                names.iter().any(|name| want.pattern.matches(name.as_bytes()))
+                names
+                    .iter()
+                    .any(|name| want.pattern.matches(name.as_bytes()))
             })
     }
 }
@@ -56,8 +58,10 @@ impl Certificate {
 fn hash(der: &[u8]) -> String {
     use std::fmt::Write;
     let digest = <sha2::Sha256 as sha2::Digest>::digest(der);
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

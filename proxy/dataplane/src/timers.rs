@@ -50,6 +50,8 @@ impl Timers {
 
     /// How long nothing will be due.
     pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
-        self.heap.peek().map(|Reverse((at, _))| at.saturating_duration_since(now))
+        self.heap
+            .peek()
+            .map(|Reverse((at, _))| at.saturating_duration_since(now))
     }
 }

@@ -87,10 +87,14 @@ impl Session {
 
     /// Encrypts `plain` onto `out`. Nothing may be sent before the handshake is over.
     pub(crate) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), rustls::Error> {
-        self.write(out, plain.len() + (plain.len() / RECORD + 1) * OVERHEAD, |w, place| match w {
-            Writer::Client(w) => w.encrypt(plain, place),
-            Writer::Server(w) => w.encrypt(plain, place),
-        })
+        self.write(
+            out,
+            plain.len() + (plain.len() / RECORD + 1) * OVERHEAD,
+            |w, place| match w {
+                Writer::Client(w) => w.encrypt(plain, place),
+                Writer::Server(w) => w.encrypt(plain, place),
+            },
+        )
     }
 
     /// Tells the peer that nothing more comes.
@@ -139,8 +143,14 @@ impl Session {
     fn flush_alert(&mut self, out: &mut Vec<u8>) {
         for _ in 0..4 {
             let again = match self {
-                Session::Client(c) => c.process_tls_records(&mut []).state.is_ok_and(|s| say(s, out)),
-                Session::Server(s) => s.process_tls_records(&mut []).state.is_ok_and(|s| say(s, out)),
+                Session::Client(c) => c
+                    .process_tls_records(&mut [])
+                    .state
+                    .is_ok_and(|s| say(s, out)),
+                Session::Server(s) => s
+                    .process_tls_records(&mut [])
+                    .state
+                    .is_ok_and(|s| say(s, out)),
             };
             if !again {
                 return;
@@ -188,7 +198,9 @@ fn append(
                 out.truncate(at + n);
                 return Ok(());
             }
-            Err(EncryptError::InsufficientSize(size)) if size.required_size > room => room = size.required_size,
+            Err(EncryptError::InsufficientSize(size)) if size.required_size > room => {
+                room = size.required_size
+            }
             Err(_) => {
                 out.truncate(at);
                 return Err(rustls::Error::EncryptError);
@@ -210,7 +222,9 @@ fn say<D>(state: ConnectionState<'_, '_, D>, out: &mut Vec<u8>) -> bool {
                         out.truncate(at + n);
                         return true;
                     }
-                    Err(EncodeError::InsufficientSize(size)) if size.required_size > room => room = size.required_size,
+                    Err(EncodeError::InsufficientSize(size)) if size.required_size > room => {
+                        room = size.required_size
+                    }
                     Err(_) => {
                         out.truncate(at);
                         return false;
@@ -249,7 +263,9 @@ fn step<D>(
             }
             failed.map_or(Ok(Step::Again), Err)
         }
-        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Stop(Progress::PeerClosed)),
+        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => {
+            Ok(Step::Stop(Progress::PeerClosed))
+        }
         Ok(ConnectionState::BlockedHandshake) => Ok(Step::Stop(Progress::Handshaking)),
         Ok(ConnectionState::WriteTraffic(_)) => Ok(Step::Stop(Progress::Open)),
         Ok(other) => {

@@ -69,7 +69,9 @@ impl Wire {
         if let Some(place) = buffer.get_mut(..kept) {
             place.copy_from_slice(&self.unread);
         }
-        let result = self.socket.read(buffer.get_mut(kept..kept + ROOM).unwrap_or_default());
+        let result = self
+            .socket
+            .read(buffer.get_mut(kept..kept + ROOM).unwrap_or_default());
         let n = match result {
             Ok(0) => {
                 self.ended = true;
@@ -134,7 +136,14 @@ impl Wire {
                 // Straight from the codec's buffer to the kernel; the rest is kept.
                 let n = match self.socket.write(plain) {
                     Ok(n) => n,
-                    Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
+                    Err(e)
+                        if matches!(
+                            e.kind(),
+                            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                        ) =>
+                    {
+                        0
+                    }
                     Err(_) => {
                         self.broken = true;
                         return 0;
@@ -142,7 +151,8 @@ impl Wire {
                 };
                 if n < plain.len() {
                     self.writable = false;
-                    self.unsent.extend_from_slice(plain.get(n..).unwrap_or_default());
+                    self.unsent
+                        .extend_from_slice(plain.get(n..).unwrap_or_default());
                 }
                 plain.len()
             }
@@ -156,7 +166,10 @@ impl Wire {
     /// Writes what waits as far as the kernel takes it.
     pub(crate) fn flush(&mut self) {
         while self.writable && self.gone < self.unsent.len() {
-            match self.socket.write(self.unsent.get(self.gone..).unwrap_or_default()) {
+            match self
+                .socket
+                .write(self.unsent.get(self.gone..).unwrap_or_default())
+            {
                 Ok(0) => self.broken = true,
                 Ok(n) => self.gone += n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,

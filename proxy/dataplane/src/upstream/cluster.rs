@@ -41,11 +41,18 @@ impl ClusterState {
     pub(crate) fn new(cluster: Arc<Cluster>, random: u64, now: Duration) -> Self {
         let empty = graph::endpoint::Endpoints::default();
         let endpoints = cluster.endpoints.as_deref().unwrap_or(&empty);
-        let balancer = Balancer::new(endpoints, cluster.balancing, panic_percent(&cluster), random);
+        let balancer = Balancer::new(
+            endpoints,
+            cluster.balancing,
+            panic_percent(&cluster),
+            random,
+        );
         let mut state = ClusterState {
             cluster: cluster.clone(),
             balancer,
-            outlier: cluster.outlier.map(|settings| Outlier::new(settings, 0, now)),
+            outlier: cluster
+                .outlier
+                .map(|settings| Outlier::new(settings, 0, now)),
             hosts: Vec::new(),
             destinations: HashMap::new(),
             requests: 0,
@@ -62,7 +69,12 @@ impl ClusterState {
     }
 
     /// Takes a newer version; hosts that stay keep their connections. Returns those that went.
-    pub(crate) fn update(&mut self, cluster: &Arc<Cluster>, random: u64, now: Duration) -> Vec<Rc<HostState>> {
+    pub(crate) fn update(
+        &mut self,
+        cluster: &Arc<Cluster>,
+        random: u64,
+        now: Duration,
+    ) -> Vec<Rc<HostState>> {
         if Arc::ptr_eq(&self.cluster, cluster) {
             return Vec::new();
         }
@@ -72,15 +84,22 @@ impl ClusterState {
             (None, None) => true,
             _ => false,
         };
-        if same_endpoints && before.balancing == cluster.balancing && before.outlier == cluster.outlier {
+        if same_endpoints
+            && before.balancing == cluster.balancing
+            && before.outlier == cluster.outlier
+        {
             return Vec::new();
         }
         let empty = graph::endpoint::Endpoints::default();
         let endpoints = cluster.endpoints.as_deref().unwrap_or(&empty);
-        let moved = self.balancer.update(endpoints, cluster.balancing, panic_percent(cluster), random);
+        let moved =
+            self.balancer
+                .update(endpoints, cluster.balancing, panic_percent(cluster), random);
         match (&mut self.outlier, cluster.outlier) {
             (Some(outlier), Some(settings)) => outlier.update(settings, &moved),
-            (place @ None, Some(settings)) => *place = Some(Outlier::new(settings, moved.len(), now)),
+            (place @ None, Some(settings)) => {
+                *place = Some(Outlier::new(settings, moved.len(), now))
+            }
             (place, None) => *place = None,
         }
         self.rebuild()
@@ -91,7 +110,9 @@ impl ClusterState {
             self.hosts.drain(..).map(|h| (h.host.address, h)).collect();
         let endpoints = self.cluster.endpoints.clone();
         for host in endpoints.iter().flat_map(|e| e.priorities.iter().flatten()) {
-            let kept = before.remove(&host.address).filter(|k| k.host.transport == host.transport);
+            let kept = before
+                .remove(&host.address)
+                .filter(|k| k.host.transport == host.transport);
             let host = kept.unwrap_or_else(|| Rc::new(HostState::new(host.clone())));
             host.at.set(self.hosts.len());
             self.hosts.push(host);
@@ -111,7 +132,11 @@ impl ClusterState {
         }
         let hosts = &self.hosts;
         let load = |i: usize| hosts.get(i).map_or(0, |h| h.active.get());
-        let was = |i: usize| hosts.get(i).is_some_and(|h| tried.contains(&h.host.address));
+        let was = |i: usize| {
+            hosts
+                .get(i)
+                .is_some_and(|h| tried.contains(&h.host.address))
+        };
         let found = match tried {
             [] => self.balancer.pick(random, load),
             _ => self.balancer.pick_other(random, AVOIDING, load, was),
@@ -121,9 +146,16 @@ impl ClusterState {
 
     /// Notes how an attempt at a host went; ejects it where that is due.
     pub(crate) fn record(&mut self, host: &HostState, outcome: Recorded, now: Duration) {
-        let change = self.outlier.as_mut().and_then(|o| o.record(host.at.get(), outcome, now));
+        let change = self
+            .outlier
+            .as_mut()
+            .and_then(|o| o.record(host.at.get(), outcome, now));
         if let Some(Change { host, ejected }) = change {
-            tracing::info!("cluster {}: endpoint {:?} is ejected", self.cluster.name, self.balancer.address(host));
+            tracing::info!(
+                "cluster {}: endpoint {:?} is ejected",
+                self.cluster.name,
+                self.balancer.address(host)
+            );
             self.balancer.set_ejected(host, ejected);
         }
     }
@@ -132,13 +164,16 @@ impl ClusterState {
     pub(crate) fn tick(&mut self, now: Duration) -> Option<Duration> {
         let outlier = self.outlier.as_mut()?;
         let balancer = &mut self.balancer;
-        outlier.tick(now, |change| balancer.set_ejected(change.host, change.ejected));
+        outlier.tick(now, |change| {
+            balancer.set_ejected(change.host, change.ejected)
+        });
         Some(outlier.next_tick())
     }
 
     fn destination(&mut self, address: SocketAddr) -> Rc<HostState> {
         if self.destinations.len() >= KEPT_DESTINATIONS {
-            self.destinations.retain(|_, host| Rc::strong_count(host) > 1);
+            self.destinations
+                .retain(|_, host| Rc::strong_count(host) > 1);
         }
         let make = || {
             Rc::new(HostState::new(Arc::new(Host {
@@ -151,7 +186,10 @@ impl ClusterState {
                 hostname: None,
             })))
         };
-        self.destinations.entry(address).or_insert_with(make).clone()
+        self.destinations
+            .entry(address)
+            .or_insert_with(make)
+            .clone()
     }
 
     /// All hosts that there are.

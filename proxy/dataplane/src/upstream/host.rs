@@ -43,7 +43,12 @@ pub(crate) struct Pool {
 
 impl HostState {
     pub(crate) fn new(host: Arc<Host>) -> Self {
-        HostState { host, at: Cell::new(usize::MAX), active: Cell::new(0), pools: RefCell::default() }
+        HostState {
+            host,
+            at: Cell::new(usize::MAX),
+            active: Cell::new(0),
+            pools: RefCell::default(),
+        }
     }
 
     /// The pool of a key, made when it is first asked for.
@@ -52,7 +57,12 @@ impl HostState {
         if let Some(found) = pools.iter().position(|pool| pool.key == key) {
             return found;
         }
-        pools.push(Pool { key, ready: Vec::new(), dialing: 0, waiting: VecDeque::new() });
+        pools.push(Pool {
+            key,
+            ready: Vec::new(),
+            dialing: 0,
+            waiting: VecDeque::new(),
+        });
         pools.len() - 1
     }
 

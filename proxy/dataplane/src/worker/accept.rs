@@ -26,7 +26,9 @@ const OPENING: std::time::Duration = std::time::Duration::from_secs(15);
 impl Worker {
     pub(super) fn accept(&mut self, listening: usize) {
         for _ in 0..AT_ONCE {
-            let Some(listener) = self.listening.get(listening) else { return };
+            let Some(listener) = self.listening.get(listening) else {
+                return;
+            };
             let (name, address) = (listener.name.clone(), listener.address);
             match listener.socket.accept() {
                 Ok((socket, source)) => self.arrive(&name, address, socket, canonical(source)),
@@ -43,12 +45,29 @@ impl Worker {
         self.accept_again.push(listening);
     }
 
-    fn arrive(&mut self, name: &Arc<str>, address: SocketAddr, socket: TcpStream, source: SocketAddr) {
-        let Some(listener) = self.graph.listeners.iter().find(|l| l.name == *name).cloned() else { return };
+    fn arrive(
+        &mut self,
+        name: &Arc<str>,
+        address: SocketAddr,
+        socket: TcpStream,
+        source: SocketAddr,
+    ) {
+        let Some(listener) = self
+            .graph
+            .listeners
+            .iter()
+            .find(|l| l.name == *name)
+            .cloned()
+        else {
+            return;
+        };
         let _ = socket.set_nodelay(true);
         let own = socket.local_addr().map_or(address, canonical);
-        let destination =
-            if listener.restores_destination || listener.use_original_dst { original(&socket, own) } else { own };
+        let destination = if listener.restores_destination || listener.use_original_dst {
+            original(&socket, own)
+        } else {
+            own
+        };
         let listener = match listener.use_original_dst {
             true => self.listener_of(destination).unwrap_or(listener),
             false => listener,
@@ -67,9 +86,12 @@ impl Worker {
             wire.writable = true;
             conn(wire, Role::Inspecting(Box::new(arrival)), number, now)
         };
-        let Some(slot) = self.register(socket, number, make) else { return };
+        let Some(slot) = self.register(socket, number, make) else {
+            return;
+        };
         let timeout = self.opening_timeout(slot);
-        self.timers.add(self.now + timeout, Timer::Opening(slot, number));
+        self.timers
+            .add(self.now + timeout, Timer::Opening(slot, number));
         self.try_chain(slot, true);
         if self.conns.get(slot).is_some_and(|c| !c.gone) {
             self.on_readable(slot);
@@ -78,7 +100,9 @@ impl Worker {
 
     fn opening_timeout(&self, slot: usize) -> std::time::Duration {
         match self.conns.get(slot).map(|c| &c.role) {
-            Some(Role::Inspecting(a)) if !a.listener.inspection_timeout.is_zero() => a.listener.inspection_timeout,
+            Some(Role::Inspecting(a)) if !a.listener.inspection_timeout.is_zero() => {
+                a.listener.inspection_timeout
+            }
             _ => OPENING,
         }
     }
@@ -93,7 +117,11 @@ impl Worker {
         let entry = self.conns.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut socket, mio::Token(slot), interest) {
+        if let Err(error) = self
+            .poll
+            .registry()
+            .register(&mut socket, mio::Token(slot), interest)
+        {
             tracing::warn!("connection {number}: cannot be watched: {error}");
             return None;
         }
@@ -120,11 +148,17 @@ impl Worker {
     /// Looks at the first bytes and, once enough is known, chooses the chain.
     /// `first`: before any byte, for listeners that need none.
     pub(super) fn try_chain(&mut self, slot: usize, first: bool) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
-        let Role::Inspecting(arrival) = &mut c.role else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Inspecting(arrival) = &mut c.role else {
+            return;
+        };
         let port = arrival.destination.port();
         let bytes: &[u8] = &c.wire.unread;
-        let on = |ports: &Option<graph::listener::DisabledPorts>| ports.as_ref().is_some_and(|d| !d.contains(port));
+        let on = |ports: &Option<graph::listener::DisabledPorts>| {
+            ports.as_ref().is_some_and(|d| !d.contains(port))
+        };
         let mut transport = Transport::RawBuffer;
         let mut protocols: Vec<Vec<u8>> = Vec::new();
         let over = c.wire.ended;
@@ -133,7 +167,9 @@ impl Worker {
                 ClientHello::NeedMore if !over => return,
                 ClientHello::Found(hello) => {
                     transport = Transport::Tls;
-                    arrival.server_name = String::from_utf8_lossy(hello.server_name()).to_ascii_lowercase().into();
+                    arrival.server_name = String::from_utf8_lossy(hello.server_name())
+                        .to_ascii_lowercase()
+                        .into();
                     protocols = hello.alpn().map(<[u8]>::to_vec).collect();
                 }
                 _ => {}
@@ -158,8 +194,12 @@ impl Worker {
 
     /// Chooses the chain by what is known.
     fn choose_chain(&mut self, slot: usize, transport: Transport, protocols: &[Vec<u8>]) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
-        let Role::Inspecting(arrival) = &mut c.role else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Inspecting(arrival) = &mut c.role else {
+            return;
+        };
         let names: Vec<&[u8]> = protocols.iter().map(Vec::as_slice).collect();
         let facts = Facts {
             destination: arrival.destination,
@@ -195,7 +235,9 @@ impl Worker {
 
     /// No chain takes a connection: it ends, and the listener's log says so.
     fn no_chain(&mut self, slot: usize) {
-        let Some(Role::Inspecting(arrival)) = self.conns.get(slot).map(|c| &c.role) else { return };
+        let Some(Role::Inspecting(arrival)) = self.conns.get(slot).map(|c| &c.role) else {
+            return;
+        };
         let listener = arrival.listener.clone();
         let mut downstream = accesslog::Downstream::new(arrival.destination, arrival.source);
         let name = arrival.server_name.clone();
@@ -211,12 +253,22 @@ impl Worker {
 
     /// TLS of a client is agreed on: is the client one that may come in?
     pub(super) fn accepted(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
-        let Role::Accepting(_, chain) = &c.role else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Accepting(_, chain) = &c.role else {
+            return;
+        };
         let chain = chain.clone();
-        let certificate = c.wire.tls.as_ref().and_then(|t| t.peer_certificates()?.first().and_then(Certificate::read));
+        let certificate = c
+            .wire
+            .tls
+            .as_ref()
+            .and_then(|t| t.peer_certificates()?.first().and_then(Certificate::read));
         if let Some(Secured::Ready(tls)) = &chain.tls
-            && !certificate.as_ref().map_or(!tls.require_client_certificate, |c| c.is_one_of(&tls.peers))
+            && !certificate
+                .as_ref()
+                .map_or(!tls.require_client_certificate, |c| c.is_one_of(&tls.peers))
         {
             self.close(slot);
             return;
@@ -229,10 +281,19 @@ impl Worker {
         self.feed_unread(slot);
     }
 
-    fn enter_with(&mut self, slot: usize, chain: &Arc<FilterChain>, certificate: Option<Certificate>) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+    fn enter_with(
+        &mut self,
+        slot: usize,
+        chain: &Arc<FilterChain>,
+        certificate: Option<Certificate>,
+    ) {
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         let role = std::mem::replace(&mut c.role, Role::Closing);
-        let (Role::Inspecting(arrival) | Role::Accepting(arrival, _)) = role else { return };
+        let (Role::Inspecting(arrival) | Role::Accepting(arrival, _)) = role else {
+            return;
+        };
         let facts = Arc::new(Downstream {
             source: arrival.source,
             destination: arrival.destination,
@@ -246,7 +307,9 @@ impl Worker {
             number: c.number,
         });
         match &chain.network {
-            Network::Http(manager) => self.serve_http(slot, facts, manager, chain, arrival.plaintext),
+            Network::Http(manager) => {
+                self.serve_http(slot, facts, manager, chain, arrival.plaintext)
+            }
             Network::Tcp(proxy) => self.serve_tcp(slot, facts, proxy),
         }
     }
@@ -257,7 +320,9 @@ impl Worker {
         }
         match self.conns.get(slot).map(|c| &c.role) {
             Some(Role::Inspecting(arrival)) => {
-                if arrival.listener.continue_on_inspection_timeout && !arrival.listener.inspection_timeout.is_zero() {
+                if arrival.listener.continue_on_inspection_timeout
+                    && !arrival.listener.inspection_timeout.is_zero()
+                {
                     self.choose_chain(slot, Transport::RawBuffer, &[]);
                 } else if !arrival.listener.inspection_timeout.is_zero() {
                     self.close(slot);
@@ -290,6 +355,13 @@ pub(super) fn conn(wire: Wire, role: Role, number: u64, now: Instant) -> Conn {
 /// Where a redirected connection was made to: the kernel's record, else its own address.
 fn original(socket: &TcpStream, own: SocketAddr) -> SocketAddr {
     let socket = socket2::SockRef::from(socket);
-    let found = if own.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
-    found.ok().and_then(|a| a.as_socket()).map_or(own, canonical)
+    let found = if own.is_ipv4() {
+        socket.original_dst_v4()
+    } else {
+        socket.original_dst_v6()
+    };
+    found
+        .ok()
+        .and_then(|a| a.as_socket())
+        .map_or(own, canonical)
 }

@@ -44,13 +44,22 @@ impl Worker {
 
     /// Sends on what of a request's body can go.
     pub(super) fn pump_up(&mut self, key: StreamKey) {
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
-        let Some((up, place)) = s.up.filter(|_| !s.to_up.done) else { return };
-        let Some(c) = self.conns.get_mut(up) else { return };
-        let Role::Client(client) = &mut c.role else { return };
+        let Some((up, place)) = s.up.filter(|_| !s.to_up.done) else {
+            return;
+        };
+        let Some(c) = self.conns.get_mut(up) else {
+            return;
+        };
+        let Role::Client(client) = &mut c.role else {
+            return;
+        };
         let end = s.to_up.end && s.to_up.trailers.is_none();
         if !s.to_up.bytes.is_empty() || end {
             let taken = client.codec.data(place, &s.to_up.bytes, end);
@@ -82,7 +91,10 @@ impl Worker {
 
     /// An answer before the answer.
     pub(super) fn on_informational(&mut self, key: StreamKey) {
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
@@ -98,7 +110,10 @@ impl Worker {
 
     /// The head of an answer came: it is in `scratch`.
     pub(super) fn on_answer(&mut self, key: StreamKey, end: bool) {
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
@@ -107,10 +122,15 @@ impl Worker {
         }
         std::mem::swap(&mut s.response, &mut self.scratch);
         if let Some((_, Place::Http2(_))) = s.up {
-            let protocol = s.upgrade.then(|| s.request.get(Known::Upgrade).unwrap_or_default().to_vec());
+            let protocol = s
+                .upgrade
+                .then(|| s.request.get(Known::Upgrade).unwrap_or_default().to_vec());
             routing::hops::response_from_http2(&mut s.response, protocol.as_deref());
         }
-        let status = s.response.get(Known::Status).and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+        let status = s
+            .response
+            .get(Known::Status)
+            .and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
         let Some(status) = status else {
             return self.attempt_failed(key, Failure::Protocol);
         };
@@ -147,7 +167,10 @@ impl Worker {
 
     /// The trailers of an answer came: they are in `scratch`.
     pub(super) fn on_answer_trailers(&mut self, key: StreamKey) {
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
@@ -162,7 +185,10 @@ impl Worker {
 
     /// Sends the head of an answer and what of its body there is.
     pub(super) fn send_answer(&mut self, key: StreamKey) {
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
@@ -191,15 +217,22 @@ impl Worker {
 
     /// Sends on what of an answer's body can go.
     pub(super) fn pump_down(&mut self, key: StreamKey) {
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
         if s.to_down.done || !s.head_sent || s.down_gone {
             return self.finish_if_done(key);
         }
-        let Some(c) = self.conns.get_mut(s.down) else { return };
-        let Role::Server(server) = &mut c.role else { return };
+        let Some(c) = self.conns.get_mut(s.down) else {
+            return;
+        };
+        let Role::Server(server) = &mut c.role else {
+            return;
+        };
         let end = s.to_down.end && !s.has_trailers;
         if !s.to_down.bytes.is_empty() || end {
             let taken = server.codec.data(s.down_place, &s.to_down.bytes, end);
@@ -237,7 +270,9 @@ impl Worker {
         if !gone {
             match place {
                 Place::Http2(_) => {
-                    if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
+                    if let Some(Role::Server(server)) =
+                        self.conns.get_mut(down).map(|c| &mut c.role)
+                    {
                         server.codec.reset(place, ErrorCode::INTERNAL_ERROR);
                     }
                     self.touch(down);
@@ -275,7 +310,13 @@ impl Worker {
         let Some(s) = self.stream(key) else { return };
         let (flags, reason) = failure.flags();
         if failure == Failure::PerTryTimeout {
-            return self.reply(key, 504, b"upstream request timeout", flags, "upstream_per_try_timeout");
+            return self.reply(
+                key,
+                504,
+                b"upstream request timeout",
+                flags,
+                "upstream_per_try_timeout",
+            );
         }
         let transport = match (failure, s.failure.is_empty()) {
             (Failure::Connect, false) => format!(", transport failure reason: {}", s.failure),
@@ -297,30 +338,49 @@ impl Worker {
 
     /// Whether an answer is one that the route tries again, and it is tried.
     fn retry_after_answer(&mut self, key: StreamKey) -> bool {
-        let Some(s) = self.stream(key) else { return false };
+        let Some(s) = self.stream(key) else {
+            return false;
+        };
         // The answer of a gRPC call without body has its status among its headers.
-        let grpc = s.response.get(Known::GrpcStatus).and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+        let grpc = s
+            .response
+            .get(Known::GrpcStatus)
+            .and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
         let status = grpc.map_or(s.status, routing::grpc::status_to_http);
         self.record(key, Recorded::Status(status));
-        let Some(s) = self.stream(key) else { return false };
-        let Some(wait) = wait_before_retry(s, None) else { return false };
+        let Some(s) = self.stream(key) else {
+            return false;
+        };
+        let Some(wait) = wait_before_retry(s, None) else {
+            return false;
+        };
         self.again(key, wait)
     }
 
     fn retry_after_failure(&mut self, key: StreamKey, failure: Failure) -> bool {
-        let Some(s) = self.stream(key) else { return false };
+        let Some(s) = self.stream(key) else {
+            return false;
+        };
         let kind = failure.kind(s.sent_at.is_some());
-        let Some(wait) = wait_before_retry(s, Some(kind)) else { return false };
+        let Some(wait) = wait_before_retry(s, Some(kind)) else {
+            return false;
+        };
         self.again(key, wait)
     }
 
     /// Queues the next attempt. Whether there will be one.
     fn again(&mut self, key: StreamKey, wait: Duration) -> bool {
         let now = self.now;
-        let Some(s) = self.stream(key) else { return false };
-        let (Some(cluster), Some(replay)) = (s.cluster.clone(), s.replay.clone()) else { return false };
+        let Some(s) = self.stream(key) else {
+            return false;
+        };
+        let (Some(cluster), Some(replay)) = (s.cluster.clone(), s.replay.clone()) else {
+            return false;
+        };
         let limits = cluster.limits;
-        let Some(state) = self.cluster(cluster.id) else { return false };
+        let Some(state) = self.cluster(cluster.id) else {
+            return false;
+        };
         if !balance::retry_allowed(&limits, state.retries, state.requests, state.pending) {
             if let Some(s) = self.stream(key) {
                 s.flags |= Flags::UPSTREAM_OVERFLOW;
@@ -329,7 +389,9 @@ impl Worker {
         }
         state.retries += 1;
         self.abandon_up(key);
-        let Some(s) = self.stream(key) else { return false };
+        let Some(s) = self.stream(key) else {
+            return false;
+        };
         s.retrying = true;
         s.stage = Stage::Waiting;
         s.to_up.bytes = replay;
@@ -348,10 +410,16 @@ impl Failure {
     /// Flags of the log line and the reason in Envoy's words.
     pub(crate) fn flags(self) -> (Flags, &'static str) {
         match self {
-            Failure::Connect => (Flags::UPSTREAM_CONNECTION_FAILURE, "remote_connection_failure"),
+            Failure::Connect => (
+                Flags::UPSTREAM_CONNECTION_FAILURE,
+                "remote_connection_failure",
+            ),
             Failure::Refused => (Flags::UPSTREAM_REMOTE_RESET, "remote_refused_stream_reset"),
             Failure::RemoteReset => (Flags::UPSTREAM_REMOTE_RESET, "remote_reset"),
-            Failure::Terminated => (Flags::UPSTREAM_CONNECTION_TERMINATION, "connection_termination"),
+            Failure::Terminated => (
+                Flags::UPSTREAM_CONNECTION_TERMINATION,
+                "connection_termination",
+            ),
             Failure::Protocol => (Flags::UPSTREAM_PROTOCOL_ERROR, "protocol_error"),
             Failure::PerTryTimeout => (Flags::UPSTREAM_REQUEST_TIMEOUT, "per_try_timeout"),
         }
@@ -371,15 +439,21 @@ impl Failure {
             Failure::Connect => ResetKind::ConnectFailure,
             Failure::Refused => ResetKind::Refused,
             Failure::PerTryTimeout => ResetKind::PerTryTimeout,
-            Failure::RemoteReset | Failure::Terminated | Failure::Protocol if sent => ResetKind::Remote,
-            Failure::RemoteReset | Failure::Terminated | Failure::Protocol => ResetKind::BeforeRequest,
+            Failure::RemoteReset | Failure::Terminated | Failure::Protocol if sent => {
+                ResetKind::Remote
+            }
+            Failure::RemoteReset | Failure::Terminated | Failure::Protocol => {
+                ResetKind::BeforeRequest
+            }
         }
     }
 }
 
 /// How long to wait before the next attempt; `None`: there is none. `reset`: why no answer came; else one did.
 fn wait_before_retry(s: &mut Stream, reset: Option<ResetKind>) -> Option<Duration> {
-    let Some(Action::Forward(forward)) = s.route.as_ref().map(|r| &r.action) else { return None };
+    let Some(Action::Forward(forward)) = s.route.as_ref().map(|r| &r.action) else {
+        return None;
+    };
     let policy = forward.retry.clone()?;
     if s.replay.is_none() || s.down_gone {
         return None;
@@ -388,7 +462,10 @@ fn wait_before_retry(s: &mut Stream, reset: Option<ResetKind>) -> Option<Duratio
     let random = s.random.rotate_left(s.attempts);
     let attempt = match reset {
         Some(kind) => Attempt::Reset(kind),
-        None => Attempt::Status { code: s.status, headers: &s.response },
+        None => Attempt::Status {
+            code: s.status,
+            headers: &s.response,
+        },
     };
     match decide(&policy, &s.asked, &attempt, done, random) {
         Verdict::Retry { after } => Some(after),
@@ -411,14 +488,22 @@ fn prepare(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime)
         && let Some(sent) = s.sent_at
     {
         let millis = now.saturating_duration_since(sent).as_millis().to_string();
-        s.response.set(Known::XEnvoyUpstreamServiceTime, millis.as_bytes());
+        s.response
+            .set(Known::XEnvoyUpstreamServiceTime, millis.as_bytes());
     }
     if !s.response.has(Known::Date) {
         s.response.push_known(Known::Date, &crate::date::http(wall));
     }
-    if let (Some(cors), Some(origin)) =
-        (s.route.as_ref().and_then(|r| r.cors.clone()).filter(|_| manager.filters.cors), s.request.get(Known::Origin))
-        && cors.allow_origins.iter().any(|o| o.matches(b"*") || o.matches(origin))
+    if let (Some(cors), Some(origin)) = (
+        s.route
+            .as_ref()
+            .and_then(|r| r.cors.clone())
+            .filter(|_| manager.filters.cors),
+        s.request.get(Known::Origin),
+    ) && cors
+        .allow_origins
+        .iter()
+        .any(|o| o.matches(b"*") || o.matches(origin))
     {
         let origin = origin.to_vec();
         routing::cors::write_response(&cors, &origin, &mut s.response);
@@ -443,13 +528,19 @@ fn mutate(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime) 
         _ => None,
     };
     let host = s.virtual_host.clone();
-    let levels = [weighted.map(|w| &w.response), Some(&route.response), host.as_ref().map(|h| &h.response)];
+    let levels = [
+        weighted.map(|w| &w.response),
+        Some(&route.response),
+        host.as_ref().map(|h| &h.response),
+    ];
     if levels.iter().flatten().all(|l| l.is_empty()) {
         return;
     }
     let mut response = std::mem::take(&mut s.response);
     for level in levels.into_iter().flatten() {
-        level.apply(&mut response, |template, out| template.render(&s.entry(now, wall), out));
+        level.apply(&mut response, |template, out| {
+            template.render(&s.entry(now, wall), out)
+        });
     }
     s.response = response;
 }

@@ -15,8 +15,12 @@ impl Worker {
     pub(super) fn on_client_bytes(&mut self, slot: usize, bytes: &[u8]) -> usize {
         let mut input = bytes;
         loop {
-            let Some(c) = self.conns.get_mut(slot) else { return 0 };
-            let Role::Client(client) = &mut c.role else { return 0 };
+            let Some(c) = self.conns.get_mut(slot) else {
+                return 0;
+            };
+            let Role::Client(client) = &mut c.role else {
+                return 0;
+            };
             match &mut client.codec {
                 Codec::Http2(codec) => match codec.next(&mut input, &mut self.scratch) {
                     Ok(None) => break,
@@ -44,8 +48,16 @@ impl Worker {
 
     fn on_http2_answer(&mut self, slot: usize, event: Event<'_>) {
         match event {
-            Event::Headers { token, kind, end_stream, too_large, .. } => {
-                let Some(key) = self.up_key_of(token, slot) else { return };
+            Event::Headers {
+                token,
+                kind,
+                end_stream,
+                too_large,
+                ..
+            } => {
+                let Some(key) = self.up_key_of(token, slot) else {
+                    return;
+                };
                 if too_large {
                     self.attempt_failed(key, Failure::Protocol);
                     return;
@@ -56,12 +68,21 @@ impl Worker {
                     HeadersKind::Response | HeadersKind::Request => self.on_answer(key, end_stream),
                 }
             }
-            Event::Data { stream, token, bytes, end_stream } => match self.up_key_of(token, slot) {
+            Event::Data {
+                stream,
+                token,
+                bytes,
+                end_stream,
+            } => match self.up_key_of(token, slot) {
                 Some(key) => self.on_answer_data(key, bytes, end_stream),
                 None => self.release_on(slot, Place::Http2(stream), bytes.len()),
             },
-            Event::Reset { token, code, by_us, .. } => {
-                let Some(key) = self.up_key_of(token, slot) else { return };
+            Event::Reset {
+                token, code, by_us, ..
+            } => {
+                let Some(key) = self.up_key_of(token, slot) else {
+                    return;
+                };
                 self.forget_up(key);
                 let failure = match (by_us, code) {
                     (true, _) => Failure::Protocol,
@@ -71,7 +92,9 @@ impl Worker {
                 self.attempt_failed(key, failure);
             }
             Event::Refused { token, .. } => {
-                let Some(key) = self.up_key_of(token, slot) else { return };
+                let Some(key) = self.up_key_of(token, slot) else {
+                    return;
+                };
                 self.forget_up(key);
                 self.attempt_failed(key, Failure::Refused);
             }
@@ -93,7 +116,10 @@ impl Worker {
         };
         let Some(key) = current else { return };
         match event {
-            http1::Event::Response { body: http1::BodyLength::Empty, .. } => {
+            http1::Event::Response {
+                body: http1::BodyLength::Empty,
+                ..
+            } => {
                 // The head and the end go on together, once the codec is done with the message.
                 if let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role) {
                     client.head_waits = true;
@@ -103,7 +129,9 @@ impl Worker {
             http1::Event::Informational => self.on_informational(key),
             http1::Event::Data(bytes) => {
                 self.on_answer_data(key, bytes, false);
-                let full = self.stream(key).is_some_and(|s| s.to_down.bytes.len() >= ENOUGH_WAITING);
+                let full = self
+                    .stream(key)
+                    .is_some_and(|s| s.to_down.bytes.len() >= ENOUGH_WAITING);
                 if full && let Some(c) = self.conns.get_mut(slot) {
                     c.paused = true;
                 }
@@ -114,7 +142,11 @@ impl Worker {
                     Some(Role::Client(client)) => std::mem::take(&mut client.head_waits),
                     _ => false,
                 };
-                if head { self.on_answer(key, true) } else { self.on_answer_data(key, b"", true) }
+                if head {
+                    self.on_answer(key, true)
+                } else {
+                    self.on_answer_data(key, b"", true)
+                }
             }
             http1::Event::Request { .. } | http1::Event::Tunnel => {}
         }
@@ -161,13 +193,18 @@ impl Worker {
     /// The request that a codec's token names on this endpoint connection.
     fn up_key_of(&self, token: u32, slot: usize) -> Option<StreamKey> {
         let s = self.streams.get(token as usize)?;
-        (s.live && s.up.is_some_and(|u| u.0 == slot)).then_some(StreamKey { slot: token, generation: s.generation })
+        (s.live && s.up.is_some_and(|u| u.0 == slot)).then_some(StreamKey {
+            slot: token,
+            generation: s.generation,
+        })
     }
 
     /// The attempt's stream is over on the endpoint's connection: nothing more is said there.
     fn forget_up(&mut self, key: StreamKey) {
         let Some(s) = self.stream(key) else { return };
-        let Some((conn, place)) = s.up.take() else { return };
+        let Some((conn, place)) = s.up.take() else {
+            return;
+        };
         s.owed_up = 0;
         if place == Place::Http1
             && let Some(Role::Client(client)) = self.conns.get_mut(conn).map(|c| &mut c.role)

@@ -37,12 +37,20 @@ impl Worker {
             .listeners
             .iter()
             .filter(|l| l.bind)
-            .flat_map(|l| l.addresses.iter().map(|a| (l.name.clone(), *a, l.transparent)))
+            .flat_map(|l| {
+                l.addresses
+                    .iter()
+                    .map(|a| (l.name.clone(), *a, l.transparent))
+            })
             .collect();
         let gone: Vec<usize> = self
             .listening
             .iter()
-            .filter(|(_, l)| !wanted.iter().any(|(name, address, _)| l.name == *name && l.address == *address))
+            .filter(|(_, l)| {
+                !wanted
+                    .iter()
+                    .any(|(name, address, _)| l.name == *name && l.address == *address)
+            })
             .map(|(at, _)| at)
             .collect();
         for at in gone {
@@ -54,25 +62,41 @@ impl Worker {
         }
         self.graph = graph;
         for (name, address, transparent) in wanted {
-            if self.listening.iter().any(|(_, l)| l.name == name && l.address == address) {
+            if self
+                .listening
+                .iter()
+                .any(|(_, l)| l.name == name && l.address == address)
+            {
                 continue;
             }
             match listen(address, transparent) {
                 Ok(mut socket) => {
                     let entry = self.listening.vacant_entry();
                     let token = Token(LISTENERS + entry.key());
-                    if let Err(error) = self.poll.registry().register(&mut socket, token, Interest::READABLE) {
+                    if let Err(error) =
+                        self.poll
+                            .registry()
+                            .register(&mut socket, token, Interest::READABLE)
+                    {
                         tracing::error!("listener {name} on {address}: {error}");
                         continue;
                     }
-                    entry.insert(Listening { socket, address, name });
+                    entry.insert(Listening {
+                        socket,
+                        address,
+                        name,
+                    });
                 }
-                Err(error) => tracing::error!("listener {name}: {address} cannot be bound: {error}"),
+                Err(error) => {
+                    tracing::error!("listener {name}: {address} cannot be bound: {error}")
+                }
             }
         }
         for at in 0..self.clusters.len() {
             let (random, since) = (self.random.next(), self.since_start());
-            let Some(state) = self.clusters.get_mut(at).and_then(Option::as_mut) else { continue };
+            let Some(state) = self.clusters.get_mut(at).and_then(Option::as_mut) else {
+                continue;
+            };
             let gone = match self.graph.clusters.get(at).and_then(Option::as_ref) {
                 Some(newest) => {
                     let newest = newest.clone();
@@ -104,7 +128,10 @@ impl Worker {
     fn drain_replaced(&mut self) {
         let alive = |w: &Worker, chain: &Arc<graph::chain::FilterChain>| {
             let in_listener = |l: &Arc<graph::listener::Listener>| {
-                l.chains.iter().chain(&l.default_chain).any(|c| Arc::ptr_eq(c, chain))
+                l.chains
+                    .iter()
+                    .chain(&l.default_chain)
+                    .any(|c| Arc::ptr_eq(c, chain))
             };
             w.graph.listeners.iter().any(in_listener)
         };
@@ -120,7 +147,8 @@ impl Worker {
             .collect();
         for (slot, number, timeout) in slots {
             self.drain_conn(slot);
-            self.timers.add(self.now + timeout, Timer::Drained(slot, number));
+            self.timers
+                .add(self.now + timeout, Timer::Drained(slot, number));
         }
     }
 
@@ -144,7 +172,11 @@ impl Worker {
 /// A socket that shares its address with those of the other workers.
 fn listen(address: SocketAddr, transparent: bool) -> std::io::Result<TcpListener> {
     use socket2::{Domain, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        None,
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     if address.is_ipv6() {

@@ -55,12 +55,14 @@ impl Worker {
         let newest = self.graph.cluster(id)?;
         let place = self.clusters.get_mut(at)?;
         let fresh = place.is_none();
-        let state = place.get_or_insert_with(|| Box::new(ClusterState::new(newest.clone(), random, since)));
+        let state =
+            place.get_or_insert_with(|| Box::new(ClusterState::new(newest.clone(), random, since)));
         if !Arc::ptr_eq(&state.cluster, newest) {
             state.update(newest, random, since);
         }
         if fresh && let Some(outlier) = newest.outlier {
-            self.timers.add(self.now + outlier.interval, Timer::Outliers(id));
+            self.timers
+                .add(self.now + outlier.interval, Timer::Outliers(id));
         }
         Some(state)
     }
@@ -69,16 +71,30 @@ impl Worker {
     pub(super) fn dispatch(&mut self, key: StreamKey) {
         let now = self.now;
         let random = self.random.next();
-        let Some(s) = self.stream(key).filter(|s| s.stage == Stage::Waiting && s.up.is_none()) else { return };
-        let Some(cluster) = s.cluster.clone() else { return };
+        let Some(s) = self
+            .stream(key)
+            .filter(|s| s.stage == Stage::Waiting && s.up.is_none())
+        else {
+            return;
+        };
+        let Some(cluster) = s.cluster.clone() else {
+            return;
+        };
         let destination = s.facts.destination;
         let http2 = match cluster.protocol {
             UpstreamProtocol::Http1 => false,
             UpstreamProtocol::Http2 => true,
             UpstreamProtocol::Downstream => s.protocol == Protocol::Http2,
         };
-        let pool_key = PoolKey { http2, overridden: s.manager.filters.alpn.is_some() };
-        let tried = if s.attempts > 0 { s.tried.clone() } else { Vec::new() };
+        let pool_key = PoolKey {
+            http2,
+            overridden: s.manager.filters.alpn.is_some(),
+        };
+        let tried = if s.attempts > 0 {
+            s.tried.clone()
+        } else {
+            Vec::new()
+        };
         let Some(state) = self.cluster(cluster.id) else {
             return self.reply(key, 503, b"", Flags::NO_CLUSTER_FOUND, "cluster_not_found");
         };
@@ -129,7 +145,12 @@ impl Worker {
     fn ready_connection(&mut self, host: &Rc<HostState>, pool: usize) -> Option<usize> {
         loop {
             let slot = host.with(pool, |p| p.ready.last().copied())??;
-            let usable = match self.conns.get(slot).filter(|c| !c.gone && !c.wire.broken).map(|c| &c.role) {
+            let usable = match self
+                .conns
+                .get(slot)
+                .filter(|c| !c.gone && !c.wire.broken)
+                .map(|c| &c.role)
+            {
                 Some(Role::Client(client)) if !client.draining => match &client.codec {
                     Codec::Http2(codec) => codec.can_open(),
                     Codec::Http1(codec) => {
@@ -171,7 +192,9 @@ impl Worker {
         if waiting <= dialing * each {
             return;
         }
-        let Some(state) = self.cluster(cluster) else { return };
+        let Some(state) = self.cluster(cluster) else {
+            return;
+        };
         if state.connections >= state.cluster.limits.connections && dialing > 0 {
             return;
         }
@@ -189,7 +212,9 @@ impl Worker {
         purpose: Purpose,
         source: Option<SocketAddr>,
     ) -> Result<usize, String> {
-        let Some(state) = self.cluster(id) else { return Err("cluster_not_found".to_owned()) };
+        let Some(state) = self.cluster(id) else {
+            return Err("cluster_not_found".to_owned());
+        };
         let cluster = state.cluster.clone();
         state.connections += 1;
         let socket = match connect(host.host.address, &cluster, source) {
@@ -200,12 +225,21 @@ impl Worker {
             }
         };
         let number = self.number();
-        let role = Role::Dialing(Box::new(Dial { host: host.clone(), cluster: id, purpose, connected: false }));
-        let Some(slot) = self.register(socket, number, |wire, now| conn(wire, role, number, now)) else {
+        let role = Role::Dialing(Box::new(Dial {
+            host: host.clone(),
+            cluster: id,
+            purpose,
+            connected: false,
+        }));
+        let Some(slot) = self.register(socket, number, |wire, now| conn(wire, role, number, now))
+        else {
             self.uncount(id);
             return Err("cannot be watched".to_owned());
         };
-        self.timers.add(self.now + cluster.connect_timeout, Timer::Opening(slot, number));
+        self.timers.add(
+            self.now + cluster.connect_timeout,
+            Timer::Opening(slot, number),
+        );
         Ok(slot)
     }
 
@@ -225,8 +259,12 @@ impl Worker {
 
     /// A socket that is being connected became writable. Whether that was all there was to it.
     pub(super) fn connect_done(&mut self, slot: usize) -> bool {
-        let Some(c) = self.conns.get_mut(slot) else { return true };
-        let Role::Dialing(dial) = &mut c.role else { return false };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return true;
+        };
+        let Role::Dialing(dial) = &mut c.role else {
+            return false;
+        };
         if dial.connected {
             return false;
         }
@@ -253,11 +291,15 @@ impl Worker {
         };
         match transport(&cluster, &host) {
             UpstreamTransport::Raw => self.dialed(slot),
-            UpstreamTransport::Tls(Secured::Waiting) => self.dial_failed(slot, "TLS_error:|secret is not supplied by SDS|"),
+            UpstreamTransport::Tls(Secured::Waiting) => {
+                self.dial_failed(slot, "TLS_error:|secret is not supplied by SDS|")
+            }
             UpstreamTransport::Tls(Secured::Ready(tls)) => {
                 let alpn = self.offered(tls, key, slot);
                 let session = session(tls, alpn, &host);
-                let Some(c) = self.conns.get_mut(slot) else { return true };
+                let Some(c) = self.conns.get_mut(slot) else {
+                    return true;
+                };
                 match session {
                     Ok(mut session) => {
                         let (_, begun) = session.receive(&mut [], c.wire.outgoing(), |_| {});
@@ -272,7 +314,11 @@ impl Worker {
                 }
             }
         }
-        if self.conns.get(slot).is_some_and(|c| c.wire.readable && !c.gone) {
+        if self
+            .conns
+            .get(slot)
+            .is_some_and(|c| c.wire.readable && !c.gone)
+        {
             self.on_readable(slot);
         }
         true
@@ -280,13 +326,29 @@ impl Worker {
 
     /// The protocols offered: as the listener's filter overrides them, else as the cluster has them.
     fn offered(&self, tls: &UpstreamTls, key: Option<PoolKey>, slot: usize) -> Vec<Vec<u8>> {
-        let Some(PoolKey { http2, overridden: true }) = key else { return tls.alpn.to_vec() };
-        let Some(Role::Dialing(dial)) = self.conns.get(slot).map(|c| &c.role) else { return tls.alpn.to_vec() };
-        let Purpose::Pool(pool) = dial.purpose else { return tls.alpn.to_vec() };
+        let Some(PoolKey {
+            http2,
+            overridden: true,
+        }) = key
+        else {
+            return tls.alpn.to_vec();
+        };
+        let Some(Role::Dialing(dial)) = self.conns.get(slot).map(|c| &c.role) else {
+            return tls.alpn.to_vec();
+        };
+        let Purpose::Pool(pool) = dial.purpose else {
+            return tls.alpn.to_vec();
+        };
         // Who waits knows the filter; a pool is only dialled for someone.
-        let waiting = dial.host.with(pool, |p| p.waiting.iter().copied().collect::<Vec<_>>()).unwrap_or_default();
+        let waiting = dial
+            .host
+            .with(pool, |p| p.waiting.iter().copied().collect::<Vec<_>>())
+            .unwrap_or_default();
         let overrides = waiting.iter().find_map(|key| {
-            let s = self.streams.get(key.slot as usize).filter(|s| s.live && s.generation == key.generation)?;
+            let s = self
+                .streams
+                .get(key.slot as usize)
+                .filter(|s| s.live && s.generation == key.generation)?;
             s.manager.filters.alpn.clone()
         });
         match overrides {
@@ -299,7 +361,9 @@ impl Worker {
     /// A connection to an endpoint is open.
     pub(super) fn dialed(&mut self, slot: usize) {
         let now = self.now;
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         let Role::Dialing(dial) = &c.role else { return };
         let Some(cluster) = self.graph.cluster(dial.cluster).cloned() else {
             return self.dial_failed(slot, "cluster_not_found");
@@ -307,7 +371,10 @@ impl Worker {
         if let UpstreamTransport::Tls(Secured::Ready(tls)) = transport(&cluster, &dial.host)
             && let Some(session) = &c.wire.tls
         {
-            let leaf = session.peer_certificates().and_then(|chain| chain.first()).and_then(Certificate::read);
+            let leaf = session
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .and_then(Certificate::read);
             if !leaf.is_some_and(|leaf| leaf.is_one_of(&tls.peers)) {
                 let why = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify SAN list|";
                 return self.dial_failed(slot, why);
@@ -315,16 +382,29 @@ impl Worker {
         }
         let local = c.wire.local();
         let number = c.number;
-        let Role::Dialing(dial) = std::mem::replace(&mut c.role, Role::Closing) else { return };
-        let Dial { host, cluster: id, purpose, .. } = *dial;
+        let Role::Dialing(dial) = std::mem::replace(&mut c.role, Role::Closing) else {
+            return;
+        };
+        let Dial {
+            host,
+            cluster: id,
+            purpose,
+            ..
+        } = *dial;
         match purpose {
             Purpose::Tunnel(down) => self.tunnel_open(slot, down, &host, local),
             Purpose::Pool(pool) => {
                 let http2 = host.with(pool, |p| p.key.http2).unwrap_or_default();
                 let codec = if http2 {
-                    Codec::Http2(Box::new(http2::Connection::new(http2::Role::Client, http2_client())))
+                    Codec::Http2(Box::new(http2::Connection::new(
+                        http2::Role::Client,
+                        http2_client(),
+                    )))
                 } else {
-                    Codec::Http1(Box::new(http1::Connection::new(http1::Role::Client, http1::Config::default())))
+                    Codec::Http1(Box::new(http1::Connection::new(
+                        http1::Role::Client,
+                        http1::Config::default(),
+                    )))
                 };
                 c.role = Role::Client(Box::new(Client {
                     host: host.clone(),
@@ -343,7 +423,8 @@ impl Worker {
                     p.ready.push(slot);
                 });
                 if !cluster.idle_timeout.is_zero() {
-                    self.timers.add(now + cluster.idle_timeout, Timer::Idle(slot, number));
+                    self.timers
+                        .add(now + cluster.idle_timeout, Timer::Idle(slot, number));
                 }
                 self.touch(slot);
                 self.serve_pool(&host, pool, id);
@@ -353,9 +434,18 @@ impl Worker {
 
     /// A connection could not be opened.
     pub(super) fn dial_failed(&mut self, slot: usize, why: &str) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
-        let Role::Dialing(dial) = std::mem::replace(&mut c.role, Role::Closing) else { return };
-        let Dial { host, cluster, purpose, .. } = *dial;
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Dialing(dial) = std::mem::replace(&mut c.role, Role::Closing) else {
+            return;
+        };
+        let Dial {
+            host,
+            cluster,
+            purpose,
+            ..
+        } = *dial;
         self.uncount(cluster);
         self.close_soon(slot);
         match purpose {
@@ -365,7 +455,13 @@ impl Worker {
     }
 
     /// All that waited for a connection that could not be opened fail with it, as in Envoy.
-    fn pool_dial_failed(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId, why: &str) {
+    fn pool_dial_failed(
+        &mut self,
+        host: &Rc<HostState>,
+        pool: usize,
+        cluster: ClusterId,
+        why: &str,
+    ) {
         let waiting = host.with(pool, |p| {
             p.dialing = p.dialing.saturating_sub(1);
             std::mem::take(&mut p.waiting)
@@ -380,21 +476,32 @@ impl Worker {
     }
 
     fn unpend(&mut self, cluster: ClusterId) {
-        if let Some(state) = self.clusters.get_mut(cluster.index()).and_then(Option::as_mut) {
+        if let Some(state) = self
+            .clusters
+            .get_mut(cluster.index())
+            .and_then(Option::as_mut)
+        {
             state.pending = state.pending.saturating_sub(1);
         }
     }
 
     /// Gives waiting requests the connections that a pool has.
     pub(super) fn serve_pool(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId) {
-        while host.with(pool, |p| !p.waiting.is_empty()).unwrap_or_default() {
+        while host
+            .with(pool, |p| !p.waiting.is_empty())
+            .unwrap_or_default()
+        {
             let Some(slot) = self.ready_connection(host, pool) else {
                 self.dial_for_pool(host, pool, cluster);
                 return;
             };
-            let Some(Some(key)) = host.with(pool, |p| p.waiting.pop_front()) else { return };
+            let Some(Some(key)) = host.with(pool, |p| p.waiting.pop_front()) else {
+                return;
+            };
             self.unpend(cluster);
-            let wanted = self.stream(key).is_some_and(|s| s.stage == Stage::Waiting && s.up.is_none());
+            let wanted = self
+                .stream(key)
+                .is_some_and(|s| s.stage == Stage::Waiting && s.up.is_none());
             if !wanted {
                 self.give_back(host, pool, slot);
                 continue;
@@ -419,15 +526,26 @@ impl Worker {
     /// Sends a request on a connection. Whether the connection took it.
     fn send_request(&mut self, key: StreamKey, slot: usize) -> bool {
         let now = self.now;
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return true;
         };
-        let Some(c) = self.conns.get_mut(slot) else { return false };
-        let Role::Client(client) = &mut c.role else { return false };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return false;
+        };
+        let Role::Client(client) = &mut c.role else {
+            return false;
+        };
         let end = s.to_up.end && s.to_up.bytes.is_empty() && s.to_up.trailers.is_none();
-        if s.virtual_host.as_ref().is_some_and(|v| v.include_attempt_count) {
-            s.request.set(Known::XEnvoyAttemptCount, s.attempts.to_string().as_bytes());
+        if s.virtual_host
+            .as_ref()
+            .is_some_and(|v| v.include_attempt_count)
+        {
+            s.request
+                .set(Known::XEnvoyAttemptCount, s.attempts.to_string().as_bytes());
         }
         let place = match &mut client.codec {
             Codec::Http2(codec) => {
@@ -440,16 +558,27 @@ impl Worker {
                 match codec.open(head, end, key.slot) {
                     Ok(stream) => Place::Http2(stream),
                     Err(_) => {
-                        client.host.with(client.pool, |p| p.ready.retain(|r| *r != slot));
+                        client
+                            .host
+                            .with(client.pool, |p| p.ready.retain(|r| *r != slot));
                         return false;
                     }
                 }
             }
             Codec::Http1(codec) => {
-                if codec.send_request(&s.request, length(&s.request, end)).is_err() {
+                if codec
+                    .send_request(&s.request, length(&s.request, end))
+                    .is_err()
+                {
                     // Not the connection's fault: no other one would take it either.
                     client.host.with(client.pool, |p| p.ready.push(slot));
-                    self.reply(key, 400, b"", Flags::default(), "request_not_representable_in_http1");
+                    self.reply(
+                        key,
+                        400,
+                        b"",
+                        Flags::default(),
+                        "request_not_representable_in_http1",
+                    );
                     return true;
                 }
                 client.current = Some(key);
@@ -457,7 +586,10 @@ impl Worker {
             }
         };
         client.requests = client.requests.saturating_add(1);
-        let limit = self.graph.cluster(client.cluster).map_or(0, |c| c.max_requests_per_connection);
+        let limit = self
+            .graph
+            .cluster(client.cluster)
+            .map_or(0, |c| c.max_requests_per_connection);
         let last = limit != 0 && client.requests >= limit;
         s.up = Some((slot, place));
         s.upstream_local = client.local;
@@ -476,16 +608,26 @@ impl Worker {
 
     /// A connection takes no new requests.
     pub(super) fn retire(&mut self, slot: usize) {
-        let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role) else { return };
+        let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role) else {
+            return;
+        };
         client.draining = true;
         let (host, pool, cluster) = (client.host.clone(), client.pool, client.cluster);
         let empty = client.current.is_none()
             && !matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0);
         host.with(pool, |p| p.ready.retain(|r| *r != slot));
-        if host.with(pool, |p| !p.waiting.is_empty()).unwrap_or_default() {
+        if host
+            .with(pool, |p| !p.waiting.is_empty())
+            .unwrap_or_default()
+        {
             self.todo.push_back(Todo::Pool(host, pool, cluster));
         }
-        if empty && !self.conns.get(slot).is_some_and(|c| c.gone || c.wire.broken) {
+        if empty
+            && !self
+                .conns
+                .get(slot)
+                .is_some_and(|c| c.gone || c.wire.broken)
+        {
             self.uncount(cluster);
             self.close_soon(slot);
         }
@@ -493,7 +635,9 @@ impl Worker {
 
     /// A connection may take more requests than before.
     pub(super) fn room_in_pool(&mut self, slot: usize) {
-        let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role) else { return };
+        let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role) else {
+            return;
+        };
         let (host, pool, cluster) = (client.host.clone(), client.pool, client.cluster);
         if !client.draining && matches!(client.codec, Codec::Http2(_)) {
             host.with(pool, |p| {
@@ -502,7 +646,10 @@ impl Worker {
                 }
             });
         }
-        if host.with(pool, |p| !p.waiting.is_empty()).unwrap_or_default() {
+        if host
+            .with(pool, |p| !p.waiting.is_empty())
+            .unwrap_or_default()
+        {
             self.todo.push_back(Todo::Pool(host, pool, cluster));
         }
     }
@@ -512,10 +659,18 @@ impl Worker {
 fn transport<'c>(cluster: &'c Cluster, host: &HostState) -> &'c UpstreamTransport {
     const RAW: &UpstreamTransport = &UpstreamTransport::Raw;
     let at = usize::from(host.host.transport);
-    cluster.transports.get(at).or_else(|| cluster.transports.first()).unwrap_or(RAW)
+    cluster
+        .transports
+        .get(at)
+        .or_else(|| cluster.transports.first())
+        .unwrap_or(RAW)
 }
 
-fn session(tls: &UpstreamTls, alpn: Vec<Vec<u8>>, host: &HostState) -> Result<Session, rustls::Error> {
+fn session(
+    tls: &UpstreamTls,
+    alpn: Vec<Vec<u8>>,
+    host: &HostState,
+) -> Result<Session, rustls::Error> {
     let by_address = || ServerName::IpAddress(host.host.address.ip().into());
     let name = match &tls.sni {
         // Istio's names (`outbound_.80_._.reviews.default.svc.cluster.local`) have underscores, which DNS names may.
@@ -526,9 +681,17 @@ fn session(tls: &UpstreamTls, alpn: Vec<Vec<u8>>, host: &HostState) -> Result<Se
 }
 
 /// Begins to connect.
-fn connect(address: SocketAddr, cluster: &Cluster, source: Option<SocketAddr>) -> std::io::Result<TcpStream> {
+fn connect(
+    address: SocketAddr,
+    cluster: &Cluster,
+    source: Option<SocketAddr>,
+) -> std::io::Result<TcpStream> {
     use socket2::{Domain, SockAddr, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        None,
+    )?;
     socket.set_tcp_nodelay(true)?;
     if let Some(keepalive) = &cluster.keepalive {
         let mut settings = socket2::TcpKeepalive::new();
@@ -558,11 +721,17 @@ fn connect(address: SocketAddr, cluster: &Cluster, source: Option<SocketAddr>) -
 /// What Envoy says of a failed connect.
 fn transport_failure(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "delayed connect error: Connection refused".to_owned(),
+        std::io::ErrorKind::ConnectionRefused => {
+            "delayed connect error: Connection refused".to_owned()
+        }
         _ => format!("delayed connect error: {error}"),
     }
 }
 
 fn http2_client() -> http2::Config {
-    http2::Config { initial_window: 1 << 20, connection_window: 16 << 20, ..http2::Config::default() }
+    http2::Config {
+        initial_window: 1 << 20,
+        connection_window: 16 << 20,
+        ..http2::Config::default()
+    }
 }

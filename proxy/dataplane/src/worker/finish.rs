@@ -59,7 +59,9 @@ impl Worker {
             if let Some(host) = &host {
                 host.active.set(host.active.get().saturating_sub(1));
             }
-            let state = cluster.and_then(|id| self.clusters.get_mut(id.index())).and_then(Option::as_mut);
+            let state = cluster
+                .and_then(|id| self.clusters.get_mut(id.index()))
+                .and_then(Option::as_mut);
             if let Some(state) = state {
                 state.requests = state.requests.saturating_sub(1);
                 if retrying {
@@ -74,10 +76,14 @@ impl Worker {
     /// Leaves an endpoint's connection: `ended` both ways, or not.
     fn leave_up(&mut self, key: StreamKey, slot: usize, place: Place, ended: bool) {
         let now = self.now;
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         c.quiet_since = now;
         c.held.retain(|k| *k != key);
-        let Role::Client(client) = &mut c.role else { return };
+        let Role::Client(client) = &mut c.role else {
+            return;
+        };
         let (host, pool, cluster) = (client.host.clone(), client.pool, client.cluster);
         match (&mut client.codec, place) {
             (Codec::Http2(codec), Place::Http2(stream)) => {
@@ -93,17 +99,27 @@ impl Worker {
             }
             (Codec::Http1(codec), _) => {
                 client.current = None;
-                let reusable = ended && codec.keep_alive() && !client.draining && !c.wire.ended && !c.wire.broken;
+                let reusable = ended
+                    && codec.keep_alive()
+                    && !client.draining
+                    && !c.wire.ended
+                    && !c.wire.broken;
                 if reusable {
                     host.with(pool, |p| p.ready.push(slot));
-                    if host.with(pool, |p| !p.waiting.is_empty()).unwrap_or_default() {
+                    if host
+                        .with(pool, |p| !p.waiting.is_empty())
+                        .unwrap_or_default()
+                    {
                         self.todo.push_back(Todo::Pool(host, pool, cluster));
                     }
                     self.resume(slot);
                 } else {
                     self.uncount_connection(slot);
                     self.close_soon(slot);
-                    if host.with(pool, |p| !p.waiting.is_empty()).unwrap_or_default() {
+                    if host
+                        .with(pool, |p| !p.waiting.is_empty())
+                        .unwrap_or_default()
+                    {
                         self.todo.push_back(Todo::Pool(host, pool, cluster));
                     }
                 }
@@ -117,7 +133,10 @@ impl Worker {
         self.abandon_up(key);
         let now = self.now;
         let wall = self.wall;
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
@@ -156,10 +175,14 @@ impl Worker {
     /// Leaves the client's connection: `whole` when the request had come to its end.
     fn leave_down(&mut self, key: StreamKey, slot: usize, place: Place, gone: bool, whole: bool) {
         let now = self.now;
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         c.quiet_since = now;
         c.held.retain(|k| *k != key);
-        let Role::Server(server) = &mut c.role else { return };
+        let Role::Server(server) = &mut c.role else {
+            return;
+        };
         match (&mut server.codec, place) {
             (Codec::Http2(codec), Place::Http2(stream)) => {
                 if !gone && !whole {
@@ -185,15 +208,23 @@ impl Worker {
     pub(super) fn record(&mut self, key: StreamKey, outcome: Recorded) {
         let since = self.since_start();
         let Some(s) = self.stream(key) else { return };
-        let (Some(host), Some(cluster)) = (s.host.clone(), s.cluster.as_ref().map(|c| c.id)) else { return };
-        if let Some(state) = self.clusters.get_mut(cluster.index()).and_then(Option::as_mut) {
+        let (Some(host), Some(cluster)) = (s.host.clone(), s.cluster.as_ref().map(|c| c.id)) else {
+            return;
+        };
+        if let Some(state) = self
+            .clusters
+            .get_mut(cluster.index())
+            .and_then(Option::as_mut)
+        {
             state.record(&host, outcome, since);
         }
     }
 
     /// Writes what a connection has to say without waiting for the turn's end.
     pub(super) fn flush_now(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         let codec = match &mut c.role {
             Role::Server(s) => &mut s.codec,
             Role::Client(u) => &mut u.codec,
@@ -224,7 +255,9 @@ impl Stream {
             bytes_received: self.bytes_received,
             bytes_sent: self.bytes_sent,
             duration,
-            response_duration: self.response_at.map(|at| at.saturating_duration_since(self.started)),
+            response_duration: self
+                .response_at
+                .map(|at| at.saturating_duration_since(self.started)),
             route_name: self.route.as_ref().map_or("", |r| &r.name),
             upstream: accesslog::Upstream {
                 host: self.host.as_ref().map(|h| h.host.address),
@@ -274,7 +307,10 @@ impl Record {
                 transport_failure_reason: &self.failure,
                 ..accesslog::Upstream::default()
             },
-            ..Entry::new(wall.checked_sub(duration).unwrap_or(wall), self.facts.logged())
+            ..Entry::new(
+                wall.checked_sub(duration).unwrap_or(wall),
+                self.facts.logged(),
+            )
         }
     }
 }

@@ -63,7 +63,11 @@ enum Todo {
     /// A request whose answer is out ends, whether its own end has come or not.
     Finish(StreamKey),
     /// A pool may have room for who waits.
-    Pool(std::rc::Rc<crate::upstream::host::HostState>, usize, graph::cluster::ClusterId),
+    Pool(
+        std::rc::Rc<crate::upstream::host::HostState>,
+        usize,
+        graph::cluster::ClusterId,
+    ),
 }
 
 /// A socket that listens.
@@ -144,8 +148,13 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         while !self.stopping {
-            let idle = self.todo.is_empty() && self.accept_again.is_empty() && self.dirty.is_empty();
-            let rest = if idle { self.timers.rest(self.now) } else { Some(Duration::ZERO) };
+            let idle =
+                self.todo.is_empty() && self.accept_again.is_empty() && self.dirty.is_empty();
+            let rest = if idle {
+                self.timers.rest(self.now)
+            } else {
+                Some(Duration::ZERO)
+            };
             if let Err(error) = self.poll.poll(&mut events, rest)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
@@ -168,7 +177,9 @@ impl Worker {
     /// What follows the events of a turn.
     fn turn(&mut self) {
         for _ in 0..ROUNDS {
-            let Some(todo) = self.todo.pop_front() else { break };
+            let Some(todo) = self.todo.pop_front() else {
+                break;
+            };
             self.on_todo(todo);
             // Work begets work; the bound is on rounds over what was there, not on single pieces.
             for _ in 0..self.todo.len() {
@@ -196,7 +207,9 @@ impl Worker {
         } else if token >= LISTENERS {
             self.accept(token - LISTENERS);
         } else {
-            let Some(conn) = self.conns.get_mut(token) else { return };
+            let Some(conn) = self.conns.get_mut(token) else {
+                return;
+            };
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 conn.wire.readable = true;
             }
@@ -205,7 +218,11 @@ impl Worker {
                 conn.wire.writable = true;
                 self.on_writable(token);
             }
-            if self.conns.get(token).is_some_and(|c| c.wire.readable && !c.gone) {
+            if self
+                .conns
+                .get(token)
+                .is_some_and(|c| c.wire.readable && !c.gone)
+            {
                 self.on_readable(token);
             }
         }
@@ -255,12 +272,16 @@ impl Worker {
 
     /// Whether a slot still holds the connection of this number.
     fn is(&self, conn: usize, number: u64) -> bool {
-        self.conns.get(conn).is_some_and(|c| c.number == number && !c.gone)
+        self.conns
+            .get(conn)
+            .is_some_and(|c| c.number == number && !c.gone)
     }
 
     /// The request of a key, if it is still under way.
     fn stream(&mut self, key: StreamKey) -> Option<&mut Stream> {
-        self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        self.streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
     }
 
     /// Time since the worker began, for what counts in durations.

@@ -14,7 +14,9 @@ impl Worker {
             return;
         }
         for _ in 0..READS {
-            let Some(c) = self.conns.get_mut(slot) else { return };
+            let Some(c) = self.conns.get_mut(slot) else {
+                return;
+            };
             if c.gone || c.paused || !c.wire.readable {
                 return;
             }
@@ -29,7 +31,9 @@ impl Worker {
                         c.wire.keep(buffer.get(..count).unwrap_or_default());
                     }
                     self.buffer = buffer;
-                    let Some(c) = self.conns.get(slot) else { return };
+                    let Some(c) = self.conns.get(slot) else {
+                        return;
+                    };
                     if c.wire.ended && !c.gone && !c.paused {
                         self.on_end(slot);
                         return;
@@ -53,7 +57,9 @@ impl Worker {
 
     /// Feeds what was kept while the connection's chain was unknown.
     pub(super) fn feed_unread(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         let mut kept = std::mem::take(&mut c.wire.unread);
         if !kept.is_empty() {
             self.feed(slot, &mut kept);
@@ -62,7 +68,9 @@ impl Worker {
 
     /// Takes bytes as they came from the socket.
     fn feed(&mut self, slot: usize, bytes: &mut [u8]) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if matches!(c.role, Role::Inspecting(_)) {
             c.wire.keep(bytes);
             self.try_chain(slot, false);
@@ -83,7 +91,9 @@ impl Worker {
                 early.extend_from_slice(plain);
             }
         });
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         c.wire.outgoing().extend_from_slice(&own);
         c.wire.tls = Some(tls);
         c.wire.keep(bytes.get(used..).unwrap_or_default());
@@ -112,7 +122,9 @@ impl Worker {
 
     /// The handshake is over.
     fn tls_opened(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         c.wire.open = true;
         match &c.role {
             Role::Accepting(..) => self.accepted(slot),
@@ -122,7 +134,9 @@ impl Worker {
     }
 
     fn on_tls_error(&mut self, slot: usize, error: &rustls::Error) {
-        let Some(c) = self.conns.get(slot) else { return };
+        let Some(c) = self.conns.get(slot) else {
+            return;
+        };
         tracing::debug!("connection {}: TLS: {error}", c.number);
         match &c.role {
             Role::Dialing(_) => {
@@ -136,7 +150,9 @@ impl Worker {
 
     /// Takes plaintext.
     pub(super) fn on_plain(&mut self, slot: usize, bytes: &[u8]) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if c.gone {
             return;
         }
@@ -156,14 +172,17 @@ impl Worker {
         if left > 0
             && let Some(c) = self.conns.get_mut(slot)
         {
-            c.left.extend_from_slice(bytes.get(bytes.len() - left..).unwrap_or_default());
+            c.left
+                .extend_from_slice(bytes.get(bytes.len() - left..).unwrap_or_default());
             c.paused = true;
         }
     }
 
     /// Goes on with a connection whose reading rested.
     pub(super) fn resume(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if !c.paused || c.gone {
             return;
         }
@@ -172,7 +191,9 @@ impl Worker {
         if !left.is_empty() {
             self.on_plain(slot, &left);
         }
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if !c.paused && !c.again && !c.gone {
             c.again = true;
             // Edges were missed while reading rested.
@@ -189,7 +210,10 @@ impl Worker {
         match self.conns.get(slot).map(|c| &c.role) {
             Some(Role::Inspecting(_)) => {
                 self.try_chain(slot, false);
-                if matches!(self.conns.get(slot).map(|c| &c.role), Some(Role::Inspecting(_))) {
+                if matches!(
+                    self.conns.get(slot).map(|c| &c.role),
+                    Some(Role::Inspecting(_))
+                ) {
                     self.close(slot);
                 }
             }
@@ -204,7 +228,9 @@ impl Worker {
 
     /// The socket is broken.
     pub(super) fn on_broken(&mut self, slot: usize, error: &std::io::Error) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         tracing::debug!("connection {}: {error}", c.number);
         c.wire.broken = true;
         match &c.role {

@@ -36,14 +36,19 @@ impl Worker {
         details: impl Into<Cow<'static, str>>,
     ) {
         let wall = self.wall;
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
         s.flags |= flags;
         s.details = details.into();
         self.abandon_up(key);
-        let Some(s) = self.streams.get_mut(key.slot as usize) else { return };
+        let Some(s) = self.streams.get_mut(key.slot as usize) else {
+            return;
+        };
         s.stage = Stage::Local;
         s.to_down.clear();
         s.to_up.bytes.clear();
@@ -84,7 +89,13 @@ impl Worker {
     }
 
     /// Sends the client elsewhere.
-    pub(super) fn redirect_to(&mut self, key: StreamKey, status: u16, location: &[u8], details: &'static str) {
+    pub(super) fn redirect_to(
+        &mut self,
+        key: StreamKey,
+        status: u16,
+        location: &[u8],
+        details: &'static str,
+    ) {
         let mut more = Headers::new();
         more.push_known(Known::Location, location);
         self.reply_with(key, status, &more, b"", Flags::default(), details);
@@ -94,7 +105,8 @@ impl Worker {
     pub(super) fn overflow(&mut self, key: StreamKey) {
         let mut more = Headers::new();
         more.push_known(Known::XEnvoyOverloaded, b"true");
-        let body = b"upstream connect error or disconnect/reset before headers. reset reason: overflow";
+        let body =
+            b"upstream connect error or disconnect/reset before headers. reset reason: overflow";
         self.reply_with(
             key,
             503,
@@ -118,13 +130,26 @@ impl Worker {
         }
         match abort {
             Abort::Http(status) => {
-                self.reply(key, status, b"fault filter abort", Flags::FAULT_INJECTED, "fault_filter_abort");
+                self.reply(
+                    key,
+                    status,
+                    b"fault filter abort",
+                    Flags::FAULT_INJECTED,
+                    "fault_filter_abort",
+                );
             }
             Abort::Grpc(status) => {
                 let http = routing::grpc::status_to_http(status);
-                self.reply(key, http, b"fault filter abort", Flags::FAULT_INJECTED, "fault_filter_abort");
+                self.reply(
+                    key,
+                    http,
+                    b"fault filter abort",
+                    Flags::FAULT_INJECTED,
+                    "fault_filter_abort",
+                );
                 if let Some(s) = self.stream(key) {
-                    s.response.set(Known::GrpcStatus, status.to_string().as_bytes());
+                    s.response
+                        .set(Known::GrpcStatus, status.to_string().as_bytes());
                 }
             }
         }
@@ -135,7 +160,13 @@ impl Worker {
         match s.stage {
             Stage::Waiting | Stage::Sent => {
                 let flags = Flags::UPSTREAM_REQUEST_TIMEOUT;
-                self.reply(key, 504, b"upstream request timeout", flags, "response_timeout");
+                self.reply(
+                    key,
+                    504,
+                    b"upstream request timeout",
+                    flags,
+                    "response_timeout",
+                );
             }
             Stage::Answering => {
                 s.flags |= Flags::UPSTREAM_REQUEST_TIMEOUT;
@@ -147,7 +178,9 @@ impl Worker {
     }
 
     pub(super) fn attempt_timed_out(&mut self, key: StreamKey, attempt: u32) {
-        if self.stream(key).is_some_and(|s| s.attempts == attempt && matches!(s.stage, Stage::Sent | Stage::Waiting)) {
+        if self.stream(key).is_some_and(|s| {
+            s.attempts == attempt && matches!(s.stage, Stage::Sent | Stage::Waiting)
+        }) {
             self.attempt_failed(key, super::dispatch::Failure::PerTryTimeout);
         }
     }

@@ -21,12 +21,19 @@ pub(super) const REPLAY: usize = 64 << 10;
 
 impl Worker {
     /// A request's head came: its fields are in `scratch`.
-    pub(super) fn begin(&mut self, slot: usize, place: Place, protocol: Protocol) -> Option<StreamKey> {
+    pub(super) fn begin(
+        &mut self,
+        slot: usize,
+        place: Place,
+        protocol: Protocol,
+    ) -> Option<StreamKey> {
         let random = self.random.next();
         let now = self.now;
         let c = self.conns.get_mut(slot)?;
         c.quiet_since = now;
-        let Role::Server(server) = &mut c.role else { return None };
+        let Role::Server(server) = &mut c.role else {
+            return None;
+        };
         server.requests = server.requests.saturating_add(1);
         let limit = server.manager.max_requests_per_connection;
         let last = limit != 0 && server.requests == limit;
@@ -35,11 +42,17 @@ impl Worker {
             Some(free) => {
                 let s = self.streams.get_mut(free as usize)?;
                 s.reuse(slot, place, facts, manager, protocol, now, random);
-                StreamKey { slot: free, generation: s.generation }
+                StreamKey {
+                    slot: free,
+                    generation: s.generation,
+                }
             }
             None => {
                 let stream = Stream::new(slot, place, facts, manager, protocol, now, random);
-                StreamKey { slot: u32::try_from(self.streams.insert(stream)).ok()?, generation: 0 }
+                StreamKey {
+                    slot: u32::try_from(self.streams.insert(stream)).ok()?,
+                    generation: 0,
+                }
             }
         };
         let s = self.streams.get_mut(key.slot as usize)?;
@@ -52,8 +65,16 @@ impl Worker {
 
     /// Decides what becomes of a request and begins it.
     pub(super) fn decide(&mut self, key: StreamKey) {
-        let randoms = [self.random.next(), self.random.next(), self.random.next(), self.random.next()];
-        let Some(s) = self.streams.get_mut(key.slot as usize).filter(|s| s.live && s.generation == key.generation)
+        let randoms = [
+            self.random.next(),
+            self.random.next(),
+            self.random.next(),
+            self.random.next(),
+        ];
+        let Some(s) = self
+            .streams
+            .get_mut(key.slot as usize)
+            .filter(|s| s.live && s.generation == key.generation)
         else {
             return;
         };
@@ -64,7 +85,13 @@ impl Worker {
             routing::hops::request_from_http2(&mut s.request);
         }
         if !s.request.has(Known::Path) && s.request.get(Known::Method) != Some(b"CONNECT") {
-            return self.reply(key, 404, b"", Flags::NO_ROUTE_FOUND, "missing_path_rejected");
+            return self.reply(
+                key,
+                404,
+                b"",
+                Flags::NO_ROUTE_FOUND,
+                "missing_path_rejected",
+            );
         }
         if let Some(answer) = normalized(s, &manager) {
             return match answer {
@@ -76,13 +103,20 @@ impl Worker {
         let Some(table) = table(&self.graph, &manager) else {
             return self.reply(key, 404, b"", Flags::NO_ROUTE_FOUND, "route_not_found");
         };
-        let facts = routing::Facts { random: randoms[2], client_certificate: s.facts.certificate.is_some() };
+        let facts = routing::Facts {
+            random: randoms[2],
+            client_certificate: s.facts.certificate.is_some(),
+        };
         let Some(found) = routing::route(&table, &s.request, &facts) else {
             return self.reply(key, 404, b"", Flags::NO_ROUTE_FOUND, "route_not_found");
         };
         s.virtual_host = Some(found.virtual_host.clone());
         s.route = Some(found.route.clone());
-        let (route, host, matched) = (found.route.clone(), found.virtual_host.clone(), found.matched);
+        let (route, host, matched) = (
+            found.route.clone(),
+            found.virtual_host.clone(),
+            found.matched,
+        );
         if routing::needs_https(&host, &s.request) {
             let to = routing::https_redirect(&s.request);
             return self.redirect_to(key, to.status, &to.location, "direct_response");
@@ -137,18 +171,33 @@ impl Worker {
         let Some(s) = self.stream(key) else { return };
         let manager = s.manager.clone();
         if s.upgrade {
-            let name = s.request.get(Known::Upgrade).unwrap_or_default().to_ascii_lowercase();
+            let name = s
+                .request
+                .get(Known::Upgrade)
+                .unwrap_or_default()
+                .to_ascii_lowercase();
             if !routing::upgrade_allowed(&manager, forward, &name) {
                 return self.reply(key, 403, b"", Flags::default(), "upgrade_failed");
             }
         }
         let by_name = |name: &[u8]| {
-            graph.clusters.iter().flatten().find(|c| c.name.as_bytes() == name).map(|c| c.id)
+            graph
+                .clusters
+                .iter()
+                .flatten()
+                .find(|c| c.name.as_bytes() == name)
+                .map(|c| c.id)
         };
         let choice = routing::choose(&forward.target, &s.request, s.random, by_name);
         let Some(cluster) = choice.cluster.and_then(|id| graph.cluster(id)).cloned() else {
             let status = forward.cluster_not_found;
-            return self.reply(key, status, b"", Flags::NO_CLUSTER_FOUND, "cluster_not_found");
+            return self.reply(
+                key,
+                status,
+                b"",
+                Flags::NO_CLUSTER_FOUND,
+                "cluster_not_found",
+            );
         };
         let timeouts = routing::timeout::request_timeouts(forward, &s.request, !edge);
         let suppress = manager.filters.suppress_envoy_headers;
@@ -162,16 +211,28 @@ impl Worker {
             let host = s.virtual_host.as_ref();
             // The most general level comes last and so wins, unless the table says otherwise.
             let weighted = choice.weighted.map(|w| &w.request);
-            let levels = [weighted, Some(&route.request), host.map(|h| &h.request), Some(&table.request)];
-            let apply = |level: Option<&graph::mutation::Mutations>, request: &mut Headers, render: &mut _| {
+            let levels = [
+                weighted,
+                Some(&route.request),
+                host.map(|h| &h.request),
+                Some(&table.request),
+            ];
+            let apply = |level: Option<&graph::mutation::Mutations>,
+                         request: &mut Headers,
+                         render: &mut _| {
                 if let Some(level) = level.filter(|l| !l.is_empty()) {
                     level.apply(request, render);
                 }
             };
             if table.most_specific_wins {
-                levels.into_iter().rev().for_each(|l| apply(l, &mut request, &mut render));
+                levels
+                    .into_iter()
+                    .rev()
+                    .for_each(|l| apply(l, &mut request, &mut render));
             } else {
-                levels.into_iter().for_each(|l| apply(l, &mut request, &mut render));
+                levels
+                    .into_iter()
+                    .for_each(|l| apply(l, &mut request, &mut render));
             }
         }
         routing::rewrite_path(&mut request, &forward.path, matched, !suppress);
@@ -189,7 +250,8 @@ impl Worker {
             s.replay = s.asked.retries().then(Vec::new);
         }
         if !timeouts.whole.is_zero() {
-            self.timers.add(now + delay + timeouts.whole, Timer::Request(key));
+            self.timers
+                .add(now + delay + timeouts.whole, Timer::Request(key));
         }
         if delay.is_zero() {
             self.todo.push_back(Todo::Dispatch(key));
@@ -346,7 +408,10 @@ impl Stream {
             std::mem::swap(new, old);
             new.clear();
         }
-        for (new, old) in [(&mut fresh.to_up, &mut self.to_up), (&mut fresh.to_down, &mut self.to_down)] {
+        for (new, old) in [
+            (&mut fresh.to_up, &mut self.to_up),
+            (&mut fresh.to_down, &mut self.to_down),
+        ] {
             std::mem::swap(new, old);
             new.clear();
         }

@@ -28,7 +28,9 @@ impl Worker {
         plaintext: Option<&'static str>,
     ) {
         let idle = manager.idle_timeout;
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         let alpn = c.wire.tls.as_ref().and_then(|t| t.alpn());
         let first = c.wire.unread.as_slice();
         let http2 = match manager.codec {
@@ -41,11 +43,18 @@ impl Worker {
             },
         };
         // Without ALPN and inspection the first bytes decide, and there may be none yet.
-        let undecided = manager.codec == manager::Codec::Auto && alpn.is_none() && plaintext.is_none();
+        let undecided =
+            manager.codec == manager::Codec::Auto && alpn.is_none() && plaintext.is_none();
         let codec = if http2 {
-            Codec::Http2(Box::new(http2::Connection::new(http2::Role::Server, http2_server(manager))))
+            Codec::Http2(Box::new(http2::Connection::new(
+                http2::Role::Server,
+                http2_server(manager),
+            )))
         } else {
-            Codec::Http1(Box::new(http1::Connection::new(http1::Role::Server, http1_server(manager))))
+            Codec::Http1(Box::new(http1::Connection::new(
+                http1::Role::Server,
+                http1_server(manager),
+            )))
         };
         let number = c.number;
         c.undecided = undecided && !http2;
@@ -71,15 +80,21 @@ impl Worker {
         }
         let mut input = bytes;
         loop {
-            let Some(c) = self.conns.get_mut(slot) else { return 0 };
-            let Role::Server(server) = &mut c.role else { return 0 };
+            let Some(c) = self.conns.get_mut(slot) else {
+                return 0;
+            };
+            let Role::Server(server) = &mut c.role else {
+                return 0;
+            };
             match &mut server.codec {
                 Codec::Http2(codec) => match codec.next(&mut input, &mut self.scratch) {
                     Ok(None) => break,
                     Ok(Some(event)) => self.on_http2_request(slot, event),
                     Err(error) => {
                         tracing::debug!("a client broke HTTP/2: {error}");
-                        self.streams_of(slot, true, |w, key| w.client_gone_from(key, "http2.protocol_error"));
+                        self.streams_of(slot, true, |w, key| {
+                            w.client_gone_from(key, "http2.protocol_error")
+                        });
                         self.close_soon(slot);
                         return 0;
                     }
@@ -99,21 +114,36 @@ impl Worker {
     }
 
     fn decide_version(&mut self, slot: usize, bytes: &[u8]) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         c.undecided = false;
-        let Role::Server(server) = &mut c.role else { return };
+        let Role::Server(server) = &mut c.role else {
+            return;
+        };
         // Three bytes tell the preface from every method.
         if bytes.starts_with(b"PRI") {
             let config = http2_server(&server.manager);
-            server.codec = Codec::Http2(Box::new(http2::Connection::new(http2::Role::Server, config)));
+            server.codec = Codec::Http2(Box::new(http2::Connection::new(
+                http2::Role::Server,
+                config,
+            )));
         }
     }
 
     fn on_http2_request(&mut self, slot: usize, event: Event<'_>) {
         match event {
-            Event::Headers { stream, kind: HeadersKind::Request, end_stream, too_large, .. } => {
+            Event::Headers {
+                stream,
+                kind: HeadersKind::Request,
+                end_stream,
+                too_large,
+                ..
+            } => {
                 let place = Place::Http2(stream);
-                let Some(key) = self.begin(slot, place, Protocol::Http2) else { return };
+                let Some(key) = self.begin(slot, place, Protocol::Http2) else {
+                    return;
+                };
                 if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role)
                     && let Codec::Http2(codec) = &mut server.codec
                 {
@@ -123,13 +153,23 @@ impl Worker {
                     s.to_up.end = end_stream;
                 }
                 if too_large {
-                    self.reply(key, 431, b"", accesslog::Flags::default(), "request_headers_too_large");
+                    self.reply(
+                        key,
+                        431,
+                        b"",
+                        accesslog::Flags::default(),
+                        "request_headers_too_large",
+                    );
                 } else {
                     self.decide(key);
                 }
             }
-            Event::Headers { token, end_stream, .. } => {
-                let Some(key) = self.key_of(token, slot) else { return };
+            Event::Headers {
+                token, end_stream, ..
+            } => {
+                let Some(key) = self.key_of(token, slot) else {
+                    return;
+                };
                 let mut trailers = Box::new(headers::Headers::new());
                 std::mem::swap(&mut *trailers, &mut self.scratch);
                 if let Some(s) = self.stream(key) {
@@ -139,20 +179,37 @@ impl Worker {
                 }
                 self.pump_up(key);
             }
-            Event::Data { stream, token, bytes, end_stream } => match self.key_of(token, slot) {
+            Event::Data {
+                stream,
+                token,
+                bytes,
+                end_stream,
+            } => match self.key_of(token, slot) {
                 Some(key) => self.on_request_data(key, bytes, end_stream),
                 None => self.release_on(slot, Place::Http2(stream), bytes.len()),
             },
             Event::Reset { token, by_us, .. } => {
-                let Some(key) = self.key_of(token, slot) else { return };
-                self.client_gone_from(key, if by_us { "http2.violation.of.message.rule" } else { "http2.remote_reset" });
+                let Some(key) = self.key_of(token, slot) else {
+                    return;
+                };
+                self.client_gone_from(
+                    key,
+                    if by_us {
+                        "http2.violation.of.message.rule"
+                    } else {
+                        "http2.remote_reset"
+                    },
+                );
             }
             Event::Writable { token, .. } => {
                 if let Some(key) = self.key_of(token, slot) {
                     self.todo.push_back(Todo::PumpDown(key));
                 }
             }
-            Event::Refused { .. } | Event::GoAway { .. } | Event::Opened | Event::PingAck { .. } => {}
+            Event::Refused { .. }
+            | Event::GoAway { .. }
+            | Event::Opened
+            | Event::PingAck { .. } => {}
         }
     }
 
@@ -162,12 +219,16 @@ impl Worker {
             _ => None,
         };
         match event {
-            http1::Event::Request { version, upgrade, .. } => {
+            http1::Event::Request {
+                version, upgrade, ..
+            } => {
                 let protocol = match version {
                     Version::Http10 => Protocol::Http10,
                     Version::Http11 => Protocol::Http11,
                 };
-                let Some(key) = self.begin(slot, Place::Http1, protocol) else { return };
+                let Some(key) = self.begin(slot, Place::Http1, protocol) else {
+                    return;
+                };
                 if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) {
                     server.current = Some(key);
                 }
@@ -179,7 +240,9 @@ impl Worker {
             http1::Event::Data(bytes) => {
                 if let Some(key) = current {
                     self.on_request_data(key, bytes, false);
-                    let full = self.stream(key).is_some_and(|s| s.to_up.bytes.len() >= ENOUGH_WAITING);
+                    let full = self
+                        .stream(key)
+                        .is_some_and(|s| s.to_up.bytes.len() >= ENOUGH_WAITING);
                     if full && let Some(c) = self.conns.get_mut(slot) {
                         c.paused = true;
                     }
@@ -215,11 +278,16 @@ impl Worker {
             self.close_soon(slot);
             return;
         }
-        if matches!(error, http1::Error::Truncated | http1::Error::ClosedBeforeResponse) {
+        if matches!(
+            error,
+            http1::Error::Truncated | http1::Error::ClosedBeforeResponse
+        ) {
             self.close(slot);
             return;
         }
-        let Some(key) = self.begin(slot, Place::Http1, Protocol::Http11) else { return };
+        let Some(key) = self.begin(slot, Place::Http1, Protocol::Http11) else {
+            return;
+        };
         if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) {
             server.current = Some(key);
             if let Codec::Http1(codec) = &mut server.codec {
@@ -230,13 +298,21 @@ impl Worker {
             s.to_up.end = true;
             s.flags = accesslog::Flags::DOWNSTREAM_PROTOCOL_ERROR;
         }
-        self.reply(key, error.status(), b"", accesslog::Flags::DOWNSTREAM_PROTOCOL_ERROR, error.details());
+        self.reply(
+            key,
+            error.status(),
+            b"",
+            accesslog::Flags::DOWNSTREAM_PROTOCOL_ERROR,
+            error.details(),
+        );
         self.close_soon(slot);
     }
 
     /// The client sends no more.
     pub(super) fn on_server_end(&mut self, slot: usize) {
-        let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) else { return };
+        let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) else {
+            return;
+        };
         match &mut server.codec {
             Codec::Http2(_) => self.server_gone(slot),
             Codec::Http1(codec) => {
@@ -255,7 +331,9 @@ impl Worker {
         if let Some(c) = self.conns.get_mut(slot) {
             c.wire.broken = true;
         }
-        self.streams_of(slot, true, |w, key| w.client_gone_from(key, "downstream_remote_disconnect"));
+        self.streams_of(slot, true, |w, key| {
+            w.client_gone_from(key, "downstream_remote_disconnect")
+        });
         self.close(slot);
     }
 
@@ -264,7 +342,9 @@ impl Worker {
         if n == 0 {
             return;
         }
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         match &mut c.role {
             Role::Server(server) => server.codec.release(place, n),
             Role::Client(client) => client.codec.release(place, n),
@@ -274,12 +354,29 @@ impl Worker {
     }
 
     /// Does `work` for all requests of a connection.
-    pub(super) fn streams_of(&mut self, slot: usize, down: bool, work: impl Fn(&mut Worker, StreamKey)) {
+    pub(super) fn streams_of(
+        &mut self,
+        slot: usize,
+        down: bool,
+        work: impl Fn(&mut Worker, StreamKey),
+    ) {
         let keys: Vec<StreamKey> = self
             .streams
             .iter()
-            .filter(|(_, s)| s.live && if down { s.down == slot && !s.down_gone } else { s.up.is_some_and(|u| u.0 == slot) })
-            .filter_map(|(at, s)| Some(StreamKey { slot: u32::try_from(at).ok()?, generation: s.generation }))
+            .filter(|(_, s)| {
+                s.live
+                    && if down {
+                        s.down == slot && !s.down_gone
+                    } else {
+                        s.up.is_some_and(|u| u.0 == slot)
+                    }
+            })
+            .filter_map(|(at, s)| {
+                Some(StreamKey {
+                    slot: u32::try_from(at).ok()?,
+                    generation: s.generation,
+                })
+            })
             .collect();
         for key in keys {
             work(self, key);
@@ -289,13 +386,20 @@ impl Worker {
     /// The request that a codec's token names on this client connection.
     pub(super) fn key_of(&self, token: u32, slot: usize) -> Option<StreamKey> {
         let s = self.streams.get(token as usize)?;
-        (s.live && s.down == slot).then_some(StreamKey { slot: token, generation: s.generation })
+        (s.live && s.down == slot).then_some(StreamKey {
+            slot: token,
+            generation: s.generation,
+        })
     }
 
     /// Ends a client's connection that is over: what was announced, or what HTTP/1 cannot keep.
     pub(super) fn end_if_done(&mut self, slot: usize) {
-        let Some(c) = self.conns.get(slot) else { return };
-        let Role::Server(server) = &c.role else { return };
+        let Some(c) = self.conns.get(slot) else {
+            return;
+        };
+        let Role::Server(server) = &c.role else {
+            return;
+        };
         let done = match &server.codec {
             Codec::Http1(codec) => codec.should_close() && server.current.is_none(),
             Codec::Http2(codec) => codec.is_drained() || codec.is_closed(),
@@ -307,8 +411,12 @@ impl Worker {
 
     /// Announces to a client that its connection ends.
     pub(super) fn drain_conn(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
-        let Role::Server(server) = &mut c.role else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Server(server) = &mut c.role else {
+            return;
+        };
         if std::mem::replace(&mut server.draining, true) {
             return;
         }
@@ -326,7 +434,10 @@ impl Worker {
 
     /// Ends a client's connection as soon as no request is on it.
     pub(super) fn end_when_quiet(&mut self, slot: usize) {
-        let quiet = !self.streams.iter().any(|(_, s)| s.live && s.down == slot && !s.down_gone);
+        let quiet = !self
+            .streams
+            .iter()
+            .any(|(_, s)| s.live && s.down == slot && !s.down_gone);
         if quiet {
             self.close_soon(slot);
         }
@@ -337,15 +448,22 @@ impl Worker {
         if !self.is(slot, number) {
             return;
         }
-        let Some(c) = self.conns.get(slot) else { return };
+        let Some(c) = self.conns.get(slot) else {
+            return;
+        };
         let (timeout, busy) = match &c.role {
             Role::Server(server) => (
                 server.manager.idle_timeout,
-                self.streams.iter().any(|(_, s)| s.live && s.down == slot && !s.down_gone),
+                self.streams
+                    .iter()
+                    .any(|(_, s)| s.live && s.down == slot && !s.down_gone),
             ),
             Role::Client(client) => (
-                self.graph.cluster(client.cluster).map_or(std::time::Duration::ZERO, |c| c.idle_timeout),
-                client.current.is_some() || matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0),
+                self.graph
+                    .cluster(client.cluster)
+                    .map_or(std::time::Duration::ZERO, |c| c.idle_timeout),
+                client.current.is_some()
+                    || matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0),
             ),
             _ => return,
         };

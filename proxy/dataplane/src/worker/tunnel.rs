@@ -34,7 +34,9 @@ impl Worker {
             attempts: 0,
             failure: String::new(),
         };
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         // Read only once there is somewhere for the bytes to go.
         c.paused = true;
         c.left = std::mem::take(&mut c.wire.unread);
@@ -93,8 +95,15 @@ impl Worker {
             self.close(slot);
             return;
         }
-        let Some(c) = self.conns.get_mut(slot) else { return };
-        c.role = Role::Tunnel(Box::new(Tunnel { peer: Some(down), waiting: Vec::new(), finish: false, record: None }));
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        c.role = Role::Tunnel(Box::new(Tunnel {
+            peer: Some(down),
+            waiting: Vec::new(),
+            finish: false,
+            record: None,
+        }));
         if let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(down).map(|c| &mut c.role) {
             tunnel.peer = Some(slot);
         }
@@ -104,7 +113,9 @@ impl Worker {
     /// No endpoint could be reached: once more, as often as the proxy says, else the client's half ends.
     pub(super) fn tunnel_dial_failed(&mut self, down: usize, why: &str) {
         let random = self.random.next();
-        let Some(record) = self.record_of(down) else { return };
+        let Some(record) = self.record_of(down) else {
+            return;
+        };
         record.failure = why.to_owned();
         if record.attempts < record.proxy.max_connect_attempts {
             let (cluster, destination) = (draw(&record.proxy, random), record.facts.destination);
@@ -115,7 +126,9 @@ impl Worker {
 
     /// Bytes came on one half.
     pub(super) fn on_tunnel_bytes(&mut self, slot: usize, bytes: &[u8]) {
-        let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(slot).map(|c| &mut c.role) else { return };
+        let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(slot).map(|c| &mut c.role) else {
+            return;
+        };
         let peer = tunnel.peer;
         if let Some(record) = tunnel.record.as_deref_mut() {
             record.received += bytes.len() as u64;
@@ -125,8 +138,12 @@ impl Worker {
         if from_endpoint && let Some(record) = self.record_of(peer) {
             record.sent += bytes.len() as u64;
         }
-        let Some(c) = self.conns.get_mut(peer) else { return };
-        let Role::Tunnel(other) = &mut c.role else { return };
+        let Some(c) = self.conns.get_mut(peer) else {
+            return;
+        };
+        let Role::Tunnel(other) = &mut c.role else {
+            return;
+        };
         other.waiting.extend_from_slice(bytes);
         if other.waiting.len() >= ENOUGH
             && let Some(c) = self.conns.get_mut(slot)
@@ -138,8 +155,12 @@ impl Worker {
 
     /// A half may take more.
     pub(super) fn on_tunnel_room(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
-        let Role::Tunnel(tunnel) = &mut c.role else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Tunnel(tunnel) = &mut c.role else {
+            return;
+        };
         if !tunnel.waiting.is_empty() {
             let n = c.wire.send(&tunnel.waiting);
             tunnel.waiting.drain(..n);
@@ -165,7 +186,9 @@ impl Worker {
 
     /// One half sends no more: the other ends its direction after what waits.
     pub(super) fn on_tunnel_end(&mut self, slot: usize) {
-        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else { return };
+        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else {
+            return;
+        };
         let Some(peer) = tunnel.peer else {
             return self.tunnel_gone(slot);
         };
@@ -177,8 +200,14 @@ impl Worker {
     }
 
     fn end_if_both_over(&mut self, slot: usize) {
-        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else { return };
-        let over = |w: &Worker, at: usize| w.conns.get(at).is_none_or(|c| c.wire.ended && c.wire.is_finished());
+        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else {
+            return;
+        };
+        let over = |w: &Worker, at: usize| {
+            w.conns
+                .get(at)
+                .is_none_or(|c| c.wire.ended && c.wire.is_finished())
+        };
         let peer = tunnel.peer;
         if over(self, slot) && peer.is_none_or(|peer| over(self, peer)) {
             self.tunnel_gone(slot);
@@ -187,7 +216,9 @@ impl Worker {
 
     /// A half is gone, and with it the other.
     pub(super) fn tunnel_gone(&mut self, slot: usize) {
-        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else { return };
+        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else {
+            return;
+        };
         match (tunnel.record.is_some(), tunnel.peer) {
             (true, _) => self.end_tunnel(slot, Flags::NONE),
             (false, Some(down)) => self.end_tunnel(down, Flags::NONE),
@@ -197,8 +228,12 @@ impl Worker {
 
     /// Ends both halves and writes the client's line.
     fn end_tunnel(&mut self, down: usize, flags: Flags) {
-        let Some(c) = self.conns.get_mut(down) else { return };
-        let Role::Tunnel(tunnel) = &mut c.role else { return };
+        let Some(c) = self.conns.get_mut(down) else {
+            return;
+        };
+        let Role::Tunnel(tunnel) = &mut c.role else {
+            return;
+        };
         let (peer, record) = (tunnel.peer.take(), tunnel.record.take());
         self.close_soon(down);
         if let Some(peer) = peer {
@@ -210,7 +245,10 @@ impl Worker {
         let Some(mut record) = record else { return };
         record.flags |= flags;
         if let (Some(cluster), true) = (&record.cluster, peer.is_some())
-            && let Some(state) = self.clusters.get_mut(cluster.id.index()).and_then(Option::as_mut)
+            && let Some(state) = self
+                .clusters
+                .get_mut(cluster.id.index())
+                .and_then(Option::as_mut)
         {
             state.connections = state.connections.saturating_sub(1);
         }

@@ -26,7 +26,9 @@ impl Worker {
     }
 
     fn write(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         c.dirty = false;
         if c.gone {
             return;
@@ -57,11 +59,15 @@ impl Worker {
 
     /// The kernel takes bytes again.
     pub(super) fn on_writable(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if matches!(c.role, Role::Dialing(_)) && self.connect_done(slot) {
             return;
         }
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if c.wire.pending() > 0 || matches!(&c.role, Role::Server(_) | Role::Client(_)) {
             self.touch(slot);
         }
@@ -69,7 +75,9 @@ impl Worker {
 
     /// What room in the socket lets go on.
     fn after_write(&mut self, slot: usize) {
-        let Some(c) = self.conns.get(slot) else { return };
+        let Some(c) = self.conns.get(slot) else {
+            return;
+        };
         match &c.role {
             Role::Server(s) => {
                 let over = s.codec.output().is_empty() && c.wire.pending() == 0;
@@ -87,7 +95,9 @@ impl Worker {
 
     /// HTTP/1 bodies that waited for room in the connection's output.
     fn wake_blocked(&mut self, slot: usize) {
-        let Some(c) = self.conns.get(slot) else { return };
+        let Some(c) = self.conns.get(slot) else {
+            return;
+        };
         let current = match &c.role {
             Role::Server(s) => s.current,
             Role::Client(u) => u.current,
@@ -98,25 +108,45 @@ impl Worker {
             self.wake_blocked_streams(slot, is_server);
             return;
         };
-        let Some(stream) = self.stream(key) else { return };
-        if is_server && (!stream.to_down.bytes.is_empty() || stream.to_down.end) && !stream.to_down.done {
+        let Some(stream) = self.stream(key) else {
+            return;
+        };
+        if is_server
+            && (!stream.to_down.bytes.is_empty() || stream.to_down.end)
+            && !stream.to_down.done
+        {
             self.todo.push_back(Todo::PumpDown(key));
-        } else if !is_server && (!stream.to_up.bytes.is_empty() || stream.to_up.end) && !stream.to_up.done {
+        } else if !is_server
+            && (!stream.to_up.bytes.is_empty() || stream.to_up.end)
+            && !stream.to_up.done
+        {
             self.todo.push_back(Todo::PumpUp(key));
         }
     }
 
     /// Streams of HTTP/2 whose bodies were held back because the connection's output was full.
     fn wake_blocked_streams(&mut self, slot: usize, is_server: bool) {
-        let Some(held) = self.conns.get_mut(slot).map(|c| std::mem::take(&mut c.held)) else { return };
+        let Some(held) = self
+            .conns
+            .get_mut(slot)
+            .map(|c| std::mem::take(&mut c.held))
+        else {
+            return;
+        };
         for key in held {
-            self.todo.push_back(if is_server { Todo::PumpDown(key) } else { Todo::PumpUp(key) });
+            self.todo.push_back(if is_server {
+                Todo::PumpDown(key)
+            } else {
+                Todo::PumpUp(key)
+            });
         }
     }
 
     /// Ends a connection now.
     pub(super) fn close(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if c.gone {
             return;
         }
@@ -128,7 +158,9 @@ impl Worker {
 
     /// Ends a connection once what waits is written.
     pub(super) fn close_soon(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else { return };
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
         if c.gone {
             return;
         }

@@ -12,13 +12,15 @@ use graph::cluster::{
 use graph::endpoint::{Endpoints, Health, Host, Locality};
 use graph::listener::{Direction, Listener};
 use graph::manager::{
-    ClientCertDetails, Codec, EscapedSlashes, Filters, ForwardClientCert, Http2Options, HttpManager, Routes,
-    ServerHeader,
+    ClientCertDetails, Codec, EscapedSlashes, Filters, ForwardClientCert, Http2Options,
+    HttpManager, Routes, ServerHeader,
 };
 use graph::policy::{Retry, RetryOn};
 use graph::route::{
-    Action, Case, Forward, HostRewrite, PathMatch, PathRewrite, Route, RouteMatch, RouteTable, Target, VirtualHost,
+    Action, Case, Forward, HostRewrite, PathMatch, PathRewrite, Route, RouteMatch, RouteTable,
+    Target, VirtualHost,
 };
+use graph::tls::{DownstreamTls, Secured};
 
 pub const LINE: &str = "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% \
 %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_HOST% %UPSTREAM_CLUSTER_RAW%\n";
@@ -45,7 +47,13 @@ pub fn cluster(id: u32, endpoints: &[SocketAddr], protocol: UpstreamProtocol) ->
         })),
         balancing: Balancing::RoundRobin,
         connect_timeout: Duration::from_secs(2),
-        limits: Limits { connections: 1024, pending: 1024, requests: 1024, retries: 3, retry_budget: None },
+        limits: Limits {
+            connections: 1024,
+            pending: 1024,
+            requests: 1024,
+            retries: 3,
+            retry_budget: None,
+        },
         outlier: None,
         protocol,
         idle_timeout: Duration::from_secs(3600),
@@ -65,7 +73,9 @@ pub fn forward(id: u32) -> Forward {
         max_grpc_timeout: None,
         idle_timeout: None,
         retry: Some(Arc::new(Retry {
-            on: RetryOn::CONNECT_FAILURE.with(RetryOn::REFUSED_STREAM).with(RetryOn::UNAVAILABLE),
+            on: RetryOn::CONNECT_FAILURE
+                .with(RetryOn::REFUSED_STREAM)
+                .with(RetryOn::UNAVAILABLE),
             retries: 2,
             backoff_base: Duration::from_millis(1),
             backoff_max: Duration::from_millis(10),
@@ -100,8 +110,16 @@ pub fn route(prefix: &str, action: Action) -> Arc<Route> {
 }
 
 pub fn manager(routes: Vec<Arc<Route>>, log: &str) -> HttpManager {
-    let host = VirtualHost { name: "any".into(), routes, ..VirtualHost::default() };
-    let table = RouteTable { name: "table".into(), default: Some(Arc::new(host)), ..RouteTable::default() };
+    let host = VirtualHost {
+        name: "any".into(),
+        routes,
+        ..VirtualHost::default()
+    };
+    let table = RouteTable {
+        name: "table".into(),
+        default: Some(Arc::new(host)),
+        ..RouteTable::default()
+    };
     HttpManager {
         stat_prefix: "outbound_test".into(),
         codec: Codec::Auto,
@@ -164,10 +182,19 @@ pub fn tcp(cluster: u32) -> Network {
 }
 
 pub fn graph(listen: SocketAddr, network: Network, clusters: Vec<Cluster>) -> Arc<Graph> {
+    secured(listen, None, network, clusters)
+}
+
+pub fn secured(
+    listen: SocketAddr,
+    tls: Option<Secured<DownstreamTls>>,
+    network: Network,
+    clusters: Vec<Cluster>,
+) -> Arc<Graph> {
     let chain = FilterChain {
         name: "".into(),
         on: ChainMatch::default(),
-        tls: None,
+        tls,
         connect_timeout: Duration::ZERO,
         network,
     };
@@ -195,5 +222,9 @@ pub fn graph(listen: SocketAddr, network: Network, clusters: Vec<Cluster>) -> Ar
         let at = cluster.id.index();
         slots[at] = Some(Arc::new(cluster));
     }
-    Arc::new(Graph { listeners: vec![Arc::new(listener)], clusters: slots, tables: Vec::new() })
+    Arc::new(Graph {
+        listeners: vec![Arc::new(listener)],
+        clusters: slots,
+        tables: Vec::new(),
+    })
 }

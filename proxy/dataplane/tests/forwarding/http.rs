@@ -11,7 +11,10 @@ use crate::graphs::{cluster, forward, graph, http, manager, route};
 use crate::peers::{ask1, ask2, free, http1, http2, lines, server, started};
 
 fn all_to(id: u32, log: &std::path::Path) -> graph::chain::Network {
-    http(manager(vec![route("/", Action::Forward(Box::new(forward(id))))], log.to_str().unwrap()))
+    http(manager(
+        vec![route("/", Action::Forward(Box::new(forward(id))))],
+        log.to_str().unwrap(),
+    ))
 }
 
 #[tokio::test]
@@ -19,21 +22,45 @@ async fn requests_pass_in_every_pairing_of_versions() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
     let (upstream, _) = server("one").await;
-    for protocol in [UpstreamProtocol::Http1, UpstreamProtocol::Http2, UpstreamProtocol::Downstream] {
+    for protocol in [
+        UpstreamProtocol::Http1,
+        UpstreamProtocol::Http2,
+        UpstreamProtocol::Downstream,
+    ] {
         let address = free();
-        let plane = started(address, &graph(address, all_to(0, &log), vec![cluster(0, &[upstream], protocol)])).await;
+        let plane = started(
+            address,
+            &graph(
+                address,
+                all_to(0, &log),
+                vec![cluster(0, &[upstream], protocol)],
+            ),
+        )
+        .await;
         let mut two = http2(address).await;
         let mut one = http1(address).await;
-        for (method, path, body) in [("GET", "/a", ""), ("POST", "/b?q=1", "hello"), ("GET", "/status/404", "")] {
+        for (method, path, body) in [
+            ("GET", "/a", ""),
+            ("POST", "/b?q=1", "hello"),
+            ("GET", "/status/404", ""),
+        ] {
             let length = body.len();
             let path_only = path.split('?').next().unwrap();
             let want = format!("one {method} {path_only} {length}");
-            let status = if path.starts_with("/status") { 404 } else { 200 };
+            let status = if path.starts_with("/status") {
+                404
+            } else {
+                200
+            };
             for answer in [
                 ask2(&mut two, method, path, Bytes::from(body)).await,
                 ask1(&mut one, method, path, Bytes::from(body)).await,
             ] {
-                assert_eq!((answer.status, &answer.body[..]), (status, want.as_bytes()), "{protocol:?}");
+                assert_eq!(
+                    (answer.status, &answer.body[..]),
+                    (status, want.as_bytes()),
+                    "{protocol:?}"
+                );
                 assert_eq!(answer.headers["server"], "envoy");
                 assert!(answer.headers.contains_key("x-envoy-upstream-service-time"));
                 assert_eq!(answer.headers["seen-request-id"].len(), 36);
@@ -44,8 +71,14 @@ async fn requests_pass_in_every_pairing_of_versions() {
     }
     let lines = lines(&log, 18).await;
     assert_eq!(lines.len(), 18);
-    assert_eq!(lines[0], format!("GET /a HTTP/2 200 - via_upstream 0 12 {upstream} cluster-0"));
-    assert_eq!(lines[3], format!("POST /b?q=1 HTTP/1.1 200 - via_upstream 5 13 {upstream} cluster-0"));
+    assert_eq!(
+        lines[0],
+        format!("GET /a HTTP/2 200 - via_upstream 0 12 {upstream} cluster-0")
+    );
+    assert_eq!(
+        lines[3],
+        format!("POST /b?q=1 HTTP/1.1 200 - via_upstream 5 13 {upstream} cluster-0")
+    );
 }
 
 #[tokio::test]
@@ -64,7 +97,10 @@ async fn requests_of_one_connection_are_spread_over_all_endpoints_on_one_connect
         let answer = ask2(&mut client, "GET", "/", Bytes::new()).await;
         *counts.entry(answer.body[0]).or_default() += 1;
     }
-    assert_eq!(counts, BTreeMap::from([(b'a', 100), (b'b', 100), (b'c', 100)]));
+    assert_eq!(
+        counts,
+        BTreeMap::from([(b'a', 100), (b'b', 100), (b'c', 100)])
+    );
     for connections in [a_connections, b_connections, c_connections] {
         assert_eq!(connections.load(Ordering::Relaxed), 1);
     }
@@ -75,15 +111,24 @@ async fn bodies_larger_than_every_window_pass_whole() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
     let (upstream, _) = server("one").await;
-    let body: Bytes = (0..5_000_000u32).map(|n| (n % 251) as u8).collect::<Vec<u8>>().into();
+    let body: Bytes = (0..5_000_000u32)
+        .map(|n| (n % 251) as u8)
+        .collect::<Vec<u8>>()
+        .into();
     for protocol in [UpstreamProtocol::Http1, UpstreamProtocol::Http2] {
         let address = free();
         let clusters = vec![cluster(0, &[upstream], protocol)];
         let _plane = started(address, &graph(address, all_to(0, &log), clusters)).await;
         let mut two = http2(address).await;
-        assert!(ask2(&mut two, "POST", "/echo", body.clone()).await.body == body, "HTTP/2 to {protocol:?}");
+        assert!(
+            ask2(&mut two, "POST", "/echo", body.clone()).await.body == body,
+            "HTTP/2 to {protocol:?}"
+        );
         let mut one = http1(address).await;
-        assert!(ask1(&mut one, "POST", "/echo", body.clone()).await.body == body, "HTTP/1 to {protocol:?}");
+        assert!(
+            ask1(&mut one, "POST", "/echo", body.clone()).await.body == body,
+            "HTTP/1 to {protocol:?}"
+        );
     }
 }
 
@@ -100,7 +145,12 @@ async fn many_requests_at_once_get_each_its_own_answer() {
         let tasks: Vec<_> = (0..500)
             .map(|n| {
                 let mut client = client.clone();
-                tokio::spawn(async move { (n, ask2(&mut client, "GET", &format!("/{n}"), Bytes::new()).await) })
+                tokio::spawn(async move {
+                    (
+                        n,
+                        ask2(&mut client, "GET", &format!("/{n}"), Bytes::new()).await,
+                    )
+                })
             })
             .collect();
         for task in tasks {
@@ -119,7 +169,13 @@ async fn what_cannot_be_sent_on_is_answered_as_envoy_does() {
         route("/dead", Action::Forward(Box::new(forward(0)))),
         route("/empty", Action::Forward(Box::new(forward(1)))),
         route("/missing", Action::Forward(Box::new(forward(2)))),
-        route("/said", Action::Respond { status: 418, body: b"short and stout"[..].into() }),
+        route(
+            "/said",
+            Action::Respond {
+                status: 418,
+                body: b"short and stout"[..].into(),
+            },
+        ),
     ];
     let clusters = vec![
         cluster(0, &[free()], UpstreamProtocol::Http2),
@@ -138,16 +194,37 @@ async fn what_cannot_be_sent_on_is_answered_as_envoy_does() {
         ("/said", 418, "short and stout"),
         ("/nowhere", 404, ""),
     ] {
-        for answer in
-            [ask2(&mut two, "GET", path, Bytes::new()).await, ask1(&mut one, "GET", path, Bytes::new()).await]
-        {
-            assert_eq!((answer.status, &answer.body[..]), (status, body.as_bytes()), "{path}");
+        for answer in [
+            ask2(&mut two, "GET", path, Bytes::new()).await,
+            ask1(&mut one, "GET", path, Bytes::new()).await,
+        ] {
+            assert_eq!(
+                (answer.status, &answer.body[..]),
+                (status, body.as_bytes()),
+                "{path}"
+            );
         }
     }
     let lines = lines(&log, 10).await;
-    assert!(lines[0].contains(" 503 URX,UF ") || lines[0].contains(" 503 UF,URX "), "{}", lines[0]);
-    assert!(lines[2].contains(" 503 UH no_healthy_upstream "), "{}", lines[2]);
-    assert!(lines[4].contains(" 503 NC cluster_not_found "), "{}", lines[4]);
+    assert!(
+        lines[0].contains(" 503 URX,UF ") || lines[0].contains(" 503 UF,URX "),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[2].contains(" 503 UH no_healthy_upstream "),
+        "{}",
+        lines[2]
+    );
+    assert!(
+        lines[4].contains(" 503 NC cluster_not_found "),
+        "{}",
+        lines[4]
+    );
     assert!(lines[6].contains(" 418 - direct_response "), "{}", lines[6]);
-    assert!(lines[8].contains(" 404 NR route_not_found "), "{}", lines[8]);
+    assert!(
+        lines[8].contains(" 404 NR route_not_found "),
+        "{}",
+        lines[8]
+    );
 }

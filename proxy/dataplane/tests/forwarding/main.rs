@@ -1,8 +1,14 @@
 //! Requests through a running data plane, between a client and servers that are not ours.
 #![allow(unreachable_pub)] // a program of tests has no outside
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod graphs;
 mod http;
+mod mutual_tls;
 mod peers;
 mod tcp;

@@ -17,7 +17,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// An address that nothing listens on.
 pub fn free() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// A server of both versions of HTTP: it answers `NAME METHOD PATH BODY-LENGTH` and echoes the body on `/echo`.
@@ -40,13 +43,22 @@ pub async fn server(name: &'static str) -> (SocketAddr, Arc<AtomicU64>) {
     (address, connections)
 }
 
-async fn answer(name: &str, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    name: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let seen = |name: &str| head.headers.get(name).map_or("", |v| v.to_str().unwrap_or("?")).to_owned();
+    let seen = |name: &str| {
+        head.headers
+            .get(name)
+            .map_or("", |v| v.to_str().unwrap_or("?"))
+            .to_owned()
+    };
     let mut response = Response::builder()
         .header("seen-request-id", seen("x-request-id"))
-        .header("seen-forwarded-proto", seen("x-forwarded-proto"));
+        .header("seen-forwarded-proto", seen("x-forwarded-proto"))
+        .header("seen-client-cert", seen("x-forwarded-client-cert"));
     if let Some(status) = head.uri.path().strip_prefix("/status/") {
         response = response.status(status.parse::<u16>().unwrap());
     }
@@ -68,7 +80,10 @@ pub async fn started(address: SocketAddr, graph: &Arc<graph::Graph>) -> DataPlan
 async fn listens(address: SocketAddr) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     while TcpStream::connect(address).await.is_err() {
-        assert!(tokio::time::Instant::now() < deadline, "nothing listens on {address}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "nothing listens on {address}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -84,14 +99,20 @@ pub struct Answer {
 async fn whole(response: Response<Incoming>) -> Answer {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: head.status.as_u16(), headers: head.headers, body }
+    Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body,
+    }
 }
 
 /// A client's HTTP/2 connection.
 pub async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
     let socket = TcpStream::connect(address).await.unwrap();
     let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+            .await
+            .unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -113,7 +134,9 @@ pub async fn ask2(
 /// A client's HTTP/1.1 connection.
 pub async fn http1(address: SocketAddr) -> hyper::client::conn::http1::SendRequest<Full<Bytes>> {
     let socket = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
+        .await
+        .unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -125,8 +148,12 @@ pub async fn ask1(
     body: Bytes,
 ) -> Answer {
     sender.ready().await.unwrap();
-    let request =
-        Request::builder().method(method).uri(path).header("host", "service").body(Full::new(body)).unwrap();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "service")
+        .body(Full::new(body))
+        .unwrap();
     whole(sender.send_request(request).await.unwrap()).await
 }
 
@@ -139,7 +166,10 @@ pub async fn lines(path: &std::path::Path, count: usize) -> Vec<String> {
         if lines.len() >= count {
             return lines;
         }
-        assert!(tokio::time::Instant::now() < deadline, "{count} lines were awaited: {lines:?}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{count} lines were awaited: {lines:?}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
