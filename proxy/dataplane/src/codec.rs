@@ -57,7 +57,7 @@ impl Codec {
     pub(crate) fn inform(&mut self, place: Place, headers: &Headers) {
         match (self, place) {
             (Codec::Http1(c), Place::Http1) => drop(c.send_informational(headers)),
-            (Codec::Http2(c), Place::Http2(stream)) => drop(c.send_headers(stream, headers, false)),
+            (Codec::Http2(c), Place::Http2(stream)) => c.send_headers(stream, headers, false),
             _ => {}
         }
     }
@@ -93,7 +93,7 @@ impl Codec {
                 let _ = c.send_trailers(trailers);
                 let _ = c.finish();
             }
-            (Codec::Http2(c), Place::Http2(stream)) => drop(c.send_headers(stream, trailers, true)),
+            (Codec::Http2(c), Place::Http2(stream)) => c.send_headers(stream, trailers, true),
             _ => {}
         }
     }
