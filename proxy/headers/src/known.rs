@@ -15,6 +15,7 @@ macro_rules! known {
 
             /// The name as it stands on the wire of HTTP/2: lower case.
             #[must_use]
+            #[inline]
             pub const fn name(self) -> &'static str {
                 match self { $(Known::$variant => $name),+ }
             }
@@ -95,12 +96,14 @@ pub(crate) const SLOTS: usize = Known::ALL.len();
 impl Known {
     /// Whether it is a pseudo-header field of HTTP/2.
     #[must_use]
+    #[inline]
     pub const fn is_pseudo(self) -> bool {
         (self as u8) <= (Known::Status as u8)
     }
 
     /// Whether it speaks of one connection only and must not pass on (RFC 9110, 7.6.1; RFC 9113, 8.2.2).
     #[must_use]
+    #[inline]
     pub const fn is_hop_by_hop(self) -> bool {
         matches!(
             self,

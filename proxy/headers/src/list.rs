@@ -3,10 +3,11 @@
 use crate::Known;
 use crate::known::SLOTS;
 
-/// One field's place in the shared buffer.
+/// One field's place in the shared buffer, where a known name does not lie: it has its text elsewhere.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u32,
+    value_at: u32,
     name_len: u32,
     value_len: u32,
     known: Option<Known>,
@@ -116,6 +117,7 @@ impl Headers {
     }
 
     /// Appends a field; `field.known` is what `Known::of(field.name)` is (a decoder knows it from its static table).
+    #[inline]
     pub fn push_field(&mut self, field: Field<'_>) {
         let Field {
             name,
@@ -123,20 +125,23 @@ impl Headers {
             known,
             sensitive,
         } = field;
-        let (Ok(start), Ok(name_len), Ok(value_len)) = (
-            u32::try_from(self.bytes.len()),
-            u32::try_from(name.len()),
-            u32::try_from(value.len()),
-        ) else {
-            return;
-        };
-        if self.entries.len() >= Self::MOST_FIELDS {
+        let start = self.bytes.len();
+        if self.entries.len() >= Self::MOST_FIELDS
+            || start + name.len() + value.len() > u32::MAX as usize
+        {
             return;
         }
-        self.bytes.extend_from_slice(name);
+        if known.is_none() {
+            self.bytes.extend_from_slice(name);
+        }
+        let value_at = self.bytes.len();
         self.bytes.extend_from_slice(value);
+        // Nothing is cut off: the sum was checked.
+        let [start, value_at, name_len, value_len] =
+            [start, value_at, name.len(), value.len()].map(|n| n as u32);
         self.entries.push(Entry {
             start,
+            value_at,
             name_len,
             value_len,
             known,
@@ -154,6 +159,7 @@ impl Headers {
 
     /// The first value of a known name.
     #[must_use]
+    #[inline]
     pub fn get(&self, known: Known) -> Option<&[u8]> {
         let slot = usize::from(*self.slots.get(known as usize)?);
         let entry = self.entries.get(slot.checked_sub(1)?)?;
@@ -162,6 +168,7 @@ impl Headers {
 
     /// Whether a known name is there.
     #[must_use]
+    #[inline]
     pub fn has(&self, known: Known) -> bool {
         self.slots
             .get(known as usize)
@@ -199,6 +206,7 @@ impl Headers {
     }
 
     /// All fields in order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         self.entries.iter().filter(|e| !e.removed).map(|e| Field {
             name: self.name_of(e),
@@ -236,14 +244,13 @@ impl Headers {
             self.size = self.size - entry.value_len as usize + value.len();
             if value_len <= entry.value_len {
                 entry.value_len = value_len;
-                let at = (entry.start + entry.name_len) as usize;
+                let at = entry.value_at as usize;
                 if let Some(place) = self.bytes.get_mut(at..at + value.len()) {
                     place.copy_from_slice(value);
                 }
             } else {
-                self.bytes.extend_from_slice(known.name().as_bytes());
                 self.bytes.extend_from_slice(value);
-                entry.start = start;
+                entry.value_at = start;
                 entry.value_len = value_len;
             }
         }
@@ -321,12 +328,7 @@ impl Headers {
     fn remove_where(&mut self, from: usize, gone: impl Fn(&Entry, &[u8]) -> bool) -> bool {
         let mut any = false;
         for e in self.entries.iter_mut().skip(from).filter(|e| !e.removed) {
-            let at = e.start as usize;
-            let name = self
-                .bytes
-                .get(at..at + e.name_len as usize)
-                .unwrap_or_default();
-            if gone(e, name) {
+            if gone(e, name_of(&self.bytes, e)) {
                 e.removed = true;
                 any = true;
                 self.live -= 1;
@@ -336,18 +338,26 @@ impl Headers {
         any
     }
 
+    #[inline]
     fn name_of(&self, e: &Entry) -> &[u8] {
-        let at = e.start as usize;
-        self.bytes
-            .get(at..at + e.name_len as usize)
-            .unwrap_or_default()
+        name_of(&self.bytes, e)
     }
 
+    #[inline]
     fn value_of(&self, e: &Entry) -> &[u8] {
-        let at = (e.start + e.name_len) as usize;
+        let at = e.value_at as usize;
         self.bytes
             .get(at..at + e.value_len as usize)
             .unwrap_or_default()
+    }
+}
+
+#[inline]
+fn name_of<'a>(bytes: &'a [u8], e: &Entry) -> &'a [u8] {
+    let at = e.start as usize;
+    match e.known {
+        Some(known) => known.name().as_bytes(),
+        None => bytes.get(at..at + e.name_len as usize).unwrap_or_default(),
     }
 }
 

@@ -100,7 +100,13 @@ impl Decoder {
         while let Some(&first) = input.first() {
             if first & 0x80 != 0 {
                 let index = integer::decode(&mut input, 7)?;
-                section.push(entry(&self.table, index)?);
+                match static_table::get(index) {
+                    Some(entry) => section.push(entry.name, entry.value, entry.known, false),
+                    None => {
+                        let entry = dynamic(&self.table, index)?;
+                        section.push(entry.name, entry.value, entry.known, false);
+                    }
+                }
             } else if first & 0xe0 == 0x20 {
                 return Err(Error::MisplacedSizeUpdate);
             } else {
@@ -139,50 +145,52 @@ impl Decoder {
         section: &mut Section<'_>,
     ) -> Result<(), Error> {
         let indexed = first & 0xc0 == 0x40;
+        let sensitive = first & 0xf0 == 0x10;
         let index = integer::decode(input, if indexed { 6 } else { 4 })?;
-        let new_name = match index {
-            0 => {
-                let name = string(input, &mut self.name)?;
-                Some((name, Known::of(name)))
-            }
-            _ => None,
+        let (name, known) = if index == 0 {
+            let name = string(input, &mut self.name)?;
+            (name, Known::of(name))
+        } else if let Some(entry) = static_table::get(index) {
+            (entry.name, entry.known)
+        } else {
+            return self.literal_of_dynamic_name(index, indexed, sensitive, input, section);
         };
         let value = string(input, &mut self.value)?;
-        let (name, known) = match new_name {
-            Some(new) => new,
-            None => {
-                let entry = entry(&self.table, index)?;
-                (entry.name, entry.known)
-            }
-        };
-        section.push(Field {
-            name,
-            value,
-            known,
-            sensitive: first & 0xf0 == 0x10,
-        });
+        section.push(name, value, known, sensitive);
         if indexed {
-            let from = match (new_name, index.checked_sub(static_table::LEN + 1)) {
-                (Some((name, known)), _) => Name::Bytes(name, known),
-                (None, Some(dynamic)) => Name::Entry(dynamic),
-                (None, None) => static_table::get(index)
-                    .map(|entry| Name::Bytes(entry.name, entry.known))
-                    .ok_or(Error::InvalidIndex)?,
-            };
-            self.table.insert(from, value).ok_or(Error::InvalidIndex)?;
+            let name = Name::Bytes(name, known);
+            self.table.insert(name, value).ok_or(Error::InvalidIndex)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the value of a literal field whose name is in the dynamic table.
+    fn literal_of_dynamic_name(
+        &mut self,
+        index: usize,
+        indexed: bool,
+        sensitive: bool,
+        input: &mut &[u8],
+        section: &mut Section<'_>,
+    ) -> Result<(), Error> {
+        let value = string(input, &mut self.value)?;
+        let entry = dynamic(&self.table, index)?;
+        section.push(entry.name, value, entry.known, sensitive);
+        if indexed {
+            let name = Name::Entry(index - static_table::LEN - 1);
+            self.table.insert(name, value).ok_or(Error::InvalidIndex)?;
         }
         Ok(())
     }
 }
 
-/// The entry of an index in the address space of both tables (RFC 7541, 2.3.3).
+/// The entry of an index in the address space of both tables (RFC 7541, 2.3.3) that is not in the static one.
 #[inline]
-fn entry(table: &DynamicTable, index: usize) -> Result<Field<'_>, Error> {
-    match index.checked_sub(static_table::LEN + 1) {
-        None => static_table::get(index),
-        Some(dynamic) => table.get(dynamic),
-    }
-    .ok_or(Error::InvalidIndex)
+fn dynamic(table: &DynamicTable, index: usize) -> Result<Field<'_>, Error> {
+    index
+        .checked_sub(static_table::LEN + 1)
+        .and_then(|index| table.get(index))
+        .ok_or(Error::InvalidIndex)
 }
 
 /// Takes a string (RFC 7541, 5.2): from the block itself, or decoded into `scratch`.
@@ -210,8 +218,8 @@ struct Section<'a> {
 
 impl Section<'_> {
     #[inline]
-    fn push(&mut self, field: Field<'_>) {
-        let size = field.name.len() + field.value.len() + 32;
+    fn push(&mut self, name: &[u8], value: &[u8], known: Option<Known>, sensitive: bool) {
+        let size = name.len() + value.len() + 32;
         match (
             self.list_left.checked_sub(size),
             self.fields_left.checked_sub(1),
@@ -219,7 +227,12 @@ impl Section<'_> {
             (Some(list), Some(fields)) if self.outcome == Outcome::Complete => {
                 self.list_left = list;
                 self.fields_left = fields;
-                self.out.push_field(field);
+                self.out.push_field(Field {
+                    name,
+                    value,
+                    known,
+                    sensitive,
+                });
             }
             _ => self.outcome = Outcome::TooLarge,
         }

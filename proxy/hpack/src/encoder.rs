@@ -59,6 +59,26 @@ impl Encoder {
     /// Appends one field of a block that was begun.
     #[inline]
     pub fn encode_field(&self, field: &Field<'_>, out: &mut Vec<u8>) {
+        let value = field.value;
+        let prefix = field.known.and_then(static_table::prefix);
+        match (prefix, u8::try_from(value.len())) {
+            // The usual field: a name whose form on the wire is known, and a short value that is left as it is.
+            (Some(prefix), Ok(len @ ..0x7f)) if !field.sensitive && !self.huffman => {
+                match static_table::find(field) {
+                    Some(index) => out.push(0x80 | index),
+                    None => {
+                        out.extend_from_slice(prefix);
+                        out.push(len);
+                        out.extend_from_slice(value);
+                    }
+                }
+            }
+            _ => self.encode_any(field, out),
+        }
+    }
+
+    /// Appends a field of any shape.
+    fn encode_any(&self, field: &Field<'_>, out: &mut Vec<u8>) {
         if !field.sensitive
             && let Some(index) = static_table::find(field)
         {

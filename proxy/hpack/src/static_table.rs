@@ -90,8 +90,8 @@ static ENTRIES: [Field<'static>; LEN] = [
 
 /// The entry of an index, from 1.
 #[inline]
-pub(crate) fn get(index: usize) -> Option<Field<'static>> {
-    ENTRIES.get(index.wrapping_sub(1)).copied()
+pub(crate) fn get(index: usize) -> Option<&'static Field<'static>> {
+    ENTRIES.get(index.wrapping_sub(1))
 }
 
 /// The index of the entry that is this field, name and value.
@@ -100,6 +100,10 @@ pub(crate) fn find(field: &Field<'_>) -> Option<u8> {
     let Some(known) = field.known else {
         return (field.name == b"accept-encoding" && field.value == b"gzip, deflate").then_some(16);
     };
+    // Of known names only pseudo-header fields have entries with values.
+    if !known.is_pseudo() {
+        return None;
+    }
     match (known, field.value) {
         (Known::Method, b"GET") => Some(2),
         (Known::Method, b"POST") => Some(3),
@@ -125,6 +129,53 @@ pub(crate) fn find_name(field: &Field<'_>) -> u8 {
         .known
         .map_or_else(|| other_name(field.name), known_name)
 }
+
+/// A known name as a literal without indexing starts with it.
+#[derive(Clone, Copy)]
+struct Prefix {
+    len: u8,
+    bytes: [u8; 39],
+}
+
+/// What a literal field without indexing has before its value: the index of its name, or the name. None for no known name.
+#[inline]
+pub(crate) fn prefix(known: Known) -> Option<&'static [u8]> {
+    let prefix = PREFIXES.get(known as usize)?;
+    prefix.bytes.get(..usize::from(prefix.len))
+}
+
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // evaluated by the compiler
+static PREFIXES: [Prefix; Known::ALL.len()] = {
+    let mut prefixes = [Prefix {
+        len: 0,
+        bytes: [0; 39],
+    }; Known::ALL.len()];
+    let mut k = 0;
+    while k < Known::ALL.len() {
+        let known = Known::ALL[k];
+        let index = known_name(known);
+        let name = known.name().as_bytes();
+        let bytes = &mut prefixes[known as usize].bytes;
+        let len = if index >= 0x0f {
+            (bytes[0], bytes[1]) = (0x0f, index - 0x0f);
+            2
+        } else if index > 0 {
+            bytes[0] = index;
+            1
+        } else {
+            bytes[1] = name.len() as u8;
+            let mut i = 0;
+            while i < name.len() {
+                bytes[2 + i] = name[i];
+                i += 1;
+            }
+            2 + name.len()
+        };
+        prefixes[known as usize].len = len as u8;
+        k += 1;
+    }
+    prefixes
+};
 
 const fn known_name(known: Known) -> u8 {
     match known {

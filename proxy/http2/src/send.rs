@@ -1,6 +1,7 @@
 //! What the caller sends.
 
 use headers::{Field, Headers, Known};
+use hpack::Encoder;
 
 use crate::leaving::Leaving;
 use crate::stream::{Half, Method, Stream};
@@ -208,19 +209,10 @@ impl Connection {
         let start = out.len();
         out.extend_from_slice(&[0; HEAD]);
         self.encoder.begin(out);
-        // A caller that adds a pseudo-header field adds it last; on the wire they come first (RFC 9113, 8.3).
-        let is_pseudo = |field: &Field<'_>| field.known.is_some_and(Known::is_pseudo);
-        let first = headers.iter().filter(is_pseudo);
-        let then = headers.iter().filter(|field| !is_pseudo(field));
-        for field in first.chain(then) {
-            let left_out = match field.known {
-                Some(Known::Te) => !field.value.eq_ignore_ascii_case(b"trailers"),
-                Some(known) => known.is_hop_by_hop(),
-                None => false,
-            };
-            if !left_out {
-                self.encoder.encode_field(&field, out);
-            }
+        let block = out.len();
+        if !encode_in_order(&self.encoder, headers, out) {
+            out.truncate(block);
+            encode_pseudo_first(&self.encoder, headers, out);
         }
         let end_stream = if end_stream { flag::END_STREAM } else { 0 };
         let most = self.peer.max_frame_size as usize;
@@ -233,6 +225,49 @@ impl Connection {
         if let Some(place) = out.get_mut(start..start + HEAD) {
             place.copy_from_slice(&head);
         }
+    }
+}
+
+fn is_pseudo(field: &Field<'_>) -> bool {
+    field.known.is_some_and(Known::is_pseudo)
+}
+
+/// Encodes a list as it stands; says whether its pseudo-header fields came first, as they must (RFC 9113, 8.3).
+fn encode_in_order(encoder: &Encoder, headers: &Headers, out: &mut Vec<u8>) -> bool {
+    let mut regular = false;
+    for field in headers.iter() {
+        if is_pseudo(&field) {
+            if regular {
+                return false;
+            }
+        } else {
+            regular = true;
+        }
+        encode_field(encoder, &field, out);
+    }
+    true
+}
+
+/// Encodes a list to which the caller added pseudo-header fields at its end.
+#[cold]
+fn encode_pseudo_first(encoder: &Encoder, headers: &Headers, out: &mut Vec<u8>) {
+    let first = headers.iter().filter(is_pseudo);
+    let then = headers.iter().filter(|field| !is_pseudo(field));
+    for field in first.chain(then) {
+        encode_field(encoder, &field, out);
+    }
+}
+
+/// Encodes a field unless HTTP/2 does not have it.
+#[inline(always)]
+fn encode_field(encoder: &Encoder, field: &Field<'_>, out: &mut Vec<u8>) {
+    let left_out = match field.known {
+        Some(Known::Te) => !field.value.eq_ignore_ascii_case(b"trailers"),
+        Some(known) => known.is_hop_by_hop(),
+        None => false,
+    };
+    if !left_out {
+        encoder.encode_field(field, out);
     }
 }
 

@@ -102,3 +102,25 @@ fn long_strings_come_back() {
         );
     }
 }
+
+#[test]
+fn every_known_name_comes_back_with_values_of_any_length() {
+    for known in Known::ALL {
+        for len in [0, 1, 126, 127, 128, 300] {
+            for sensitive in [false, true] {
+                let mut headers = Headers::new();
+                headers.push_field(Field {
+                    name: known.name().as_bytes(),
+                    value: "v".repeat(len).as_bytes(),
+                    known: Some(*known),
+                    sensitive,
+                });
+                for mut encoder in [Encoder::new(), Encoder::with_huffman()] {
+                    let mut block = Vec::new();
+                    encoder.encode(&headers, &mut block);
+                    assert_eq!(decode(&mut Decoder::new(4096), &block).unwrap(), headers);
+                }
+            }
+        }
+    }
+}

@@ -18,6 +18,25 @@ fn a_request_is_one_frame() {
 }
 
 #[test]
+fn pseudo_header_fields_must_be_sent_first_wherever_the_caller_put_them() {
+    let mut side = Side::client();
+    let mixed = [
+        ("x", "1"),
+        (":method", "GET"),
+        ("connection", "close"),
+        ("y", "2"),
+        (":scheme", "http"),
+        (":path", "/"),
+        (":authority", "a"),
+    ];
+    side.connection.open(&list(&mixed), true, 0).unwrap();
+    let sent = side.sent();
+    assert_eq!(sent.len(), 1);
+    let want = [GET, &[("x", "1"), ("y", "2")]].concat();
+    assert_eq!(side.section(&sent), fields_of(&list(&want)));
+}
+
+#[test]
 fn informational_responses_go_before_the_final_one_and_end_nothing() {
     let mut side = Side::server();
     let stream = side.request(1, 0, POST);
