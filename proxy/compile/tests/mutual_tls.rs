@@ -10,12 +10,21 @@ mod mesh;
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
+    CommonTlsContext, SdsSecretConfig, UpstreamTlsContext,
+    common_tls_context::ValidationContextType,
+};
+use envoy_types::pb::google::protobuf;
 use graph::chain::Transport;
 use graph::cluster::UpstreamTransport;
 use graph::tls::Secured;
 use mesh::{Authority, HOST, accepted, ready};
+use prost::{Message, Name};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
+use xds::TypeUrl;
 
 const ID: &str = "spiffe://cluster.local/ns/default/sa/default";
 
@@ -103,18 +112,61 @@ fn peers_of_another_authority_are_refused_by_both_sides() {
 }
 
 #[test]
-fn a_client_without_a_certificate_is_refused() {
-    let (server, _) = settings(&mut ready(&Authority::new()));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    let authority = rcgen::generate_simple_self_signed(Vec::new()).unwrap();
-    roots.add(authority.cert.der().clone()).unwrap();
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    assert!(shake(&server, &Arc::new(client), &[b"h2"]).is_err());
+fn a_client_that_trusts_the_server_and_shows_no_certificate_is_refused() {
+    let mut compiler = ready(&Authority::new());
+    accepted(compiler.apply(mesh::message(
+        TypeUrl::Cluster,
+        "anonymous",
+        &without_certificate(),
+    )));
+    let (server, _) = settings(&mut compiler);
+    let graph = compiler.graph();
+    let cluster = graph
+        .clusters
+        .iter()
+        .flatten()
+        .find(|c| &*c.name == "anonymous")
+        .unwrap();
+    let UpstreamTransport::Tls(Secured::Ready(client)) = &cluster.transports[0] else {
+        panic!()
+    };
+    let refused = shake(&server, &client.config, &[b"h2"]).unwrap_err();
+    assert_eq!(refused, rustls::Error::NoCertificatesPresented);
+}
+
+/// A cluster that verifies servers by the mesh's roots and shows nothing.
+fn without_certificate() -> Cluster {
+    let roots = SdsSecretConfig {
+        name: "ROOTCA".to_owned(),
+        sds_config: Some(core::ConfigSource {
+            config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(
+                Default::default(),
+            )),
+            ..Default::default()
+        }),
+    };
+    let context = UpstreamTlsContext {
+        common_tls_context: Some(CommonTlsContext {
+            validation_context_type: Some(ValidationContextType::ValidationContextSdsSecretConfig(
+                roots,
+            )),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    Cluster {
+        name: "anonymous".to_owned(),
+        transport_socket: Some(core::TransportSocket {
+            config_type: Some(core::transport_socket::ConfigType::TypedConfig(
+                protobuf::Any {
+                    type_url: UpstreamTlsContext::type_url(),
+                    value: context.encode_to_vec(),
+                },
+            )),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
 }
 
 #[test]
