@@ -12,6 +12,9 @@
 //! - [`Event::Reset`] or [`Event::Refused`] came for it;
 //! - the caller called [`Connection::reset`].
 //!
+//! Those still open when [`Connection::next`] gives an error, or when the transport ends, are named by
+//! [`Connection::streams`].
+//!
 //! Each stream ends in exactly one of these ways, so a caller that frees its slot there frees it exactly once. Calls with
 //! an id that is no longer valid do nothing: ids are never used again.
 //!

@@ -199,6 +199,7 @@ impl Connection {
     fn sent_end(&mut self, stream: StreamId) {
         if let Some(row) = self.streams.get_mut(stream) {
             row.send = Half::Closed;
+            row.blocked = false;
         }
         self.close_if_over(stream);
     }

@@ -99,64 +99,118 @@ static LONG: [Length; LONGEST - TABLE_BITS] = {
 
 /// Appends to `out` what `input` stands for.
 pub(crate) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    // No code is shorter than 5 bits.
-    out.reserve(input.len() * 8 / 5);
-    let mut input = input;
-    // The high `held` bits wait, all ones after them: what follows the last octet then reads as padding.
-    let mut bits = u64::MAX;
-    let mut held: u32 = 0;
+    let mut bits = Bits {
+        input,
+        gone: 0,
+        held: 0,
+    };
+    // Written here first: one check for room for many symbols.
+    let mut chunk = [0; CHUNK];
+    let mut written = 0;
     loop {
-        if held < 32 {
-            if let Some((word, rest)) = input.split_first_chunk::<4>() {
-                let word = u64::from(u32::from_be_bytes(*word));
-                bits = bits & !(u64::MAX >> held) | (word << 32) >> held | u64::MAX >> (held + 32);
-                held += 32;
-                input = rest;
-            } else {
-                for octet in input {
-                    bits = bits & !(u64::MAX >> held)
-                        | (u64::from(*octet) << 56) >> held
-                        | u64::MAX >> (held + 8);
-                    held += 8;
-                }
-                input = &[];
+        bits.refill();
+        if written > CHUNK - MOST_HELD {
+            out.extend_from_slice(chunk.get(..written).unwrap_or_default());
+            written = 0;
+        }
+        // While the longest code fits, no code can be cut off by the end.
+        while bits.held >= LONGEST_BITS {
+            let (symbol, length) = bits.symbol()?;
+            bits.drop(length);
+            if let Some(place) = chunk.get_mut(written) {
+                *place = symbol;
             }
+            written += 1;
         }
-        let start = usize::try_from(bits >> (64 - TABLE_BITS)).unwrap_or(0);
-        let entry = SHORT.get(start).copied().unwrap_or(0);
-        let (symbol, length) = if entry == 0 {
-            long(bits)
-        } else {
-            (entry >> 8, u32::from(entry & 0xff))
-        };
-        if length > held {
-            // Only padding is left: fewer than 8 bits, ones, whose continuation with ones no symbol but EOS is.
-            let all_ones = bits == u64::MAX;
-            return if held < 8 && all_ones {
-                Ok(())
-            } else {
-                Err(Error::InvalidHuffman)
-            };
+        if bits.input.is_empty() {
+            break;
         }
-        let Ok(octet) = u8::try_from(symbol) else {
-            return Err(Error::InvalidHuffman);
-        };
-        out.push(octet);
-        bits = bits << length | ((1 << length) - 1);
-        held -= length;
     }
+    // Padding is fewer than 8 bits, all ones, the start of EOS: no symbol's code is.
+    while bits.held >= 8 || bits.gone != 0 {
+        let (symbol, length) = bits.symbol()?;
+        if length > bits.held {
+            return Err(Error::InvalidHuffman);
+        }
+        bits.drop(length);
+        if let Some(place) = chunk.get_mut(written) {
+            *place = symbol;
+        }
+        written += 1;
+    }
+    out.extend_from_slice(chunk.get(..written).unwrap_or_default());
+    Ok(())
 }
 
-/// The symbol that `bits` start with, and its length, where that is more than the table's.
-#[cold]
-fn long(bits: u64) -> (u16, u32) {
-    let word = bits >> 32;
-    for length in &LONG {
-        if word < length.end {
-            let code = word >> (32 - length.bits);
-            let place = usize::try_from(code - u64::from(length.first)).unwrap_or(0) + length.place;
-            return (IN_ORDER.get(place).copied().unwrap_or(0), length.bits);
+/// How many symbols at most there are in what `Bits` holds: no code is shorter than 5 bits.
+const MOST_HELD: usize = 64 / 5 + 1;
+
+/// How many symbols are gathered.
+const CHUNK: usize = 96;
+
+/// The length of the longest code.
+const LONGEST_BITS: u32 = 30;
+
+/// Bits on their way out of octets.
+struct Bits<'a> {
+    input: &'a [u8],
+    /// The next 64 bits, inverted: what shifts in after the last octet reads as ones, like padding.
+    gone: u64,
+    /// How many of them are from the input.
+    held: u32,
+}
+
+impl Bits<'_> {
+    /// Takes octets until at least 32 bits are held, if there are as many.
+    #[inline]
+    fn refill(&mut self) {
+        if self.held >= 32 {
+            return;
+        }
+        if let Some((word, rest)) = self.input.split_first_chunk::<4>() {
+            let word = u64::from(!u32::from_be_bytes(*word));
+            self.gone |= (word << 32) >> self.held;
+            self.held += 32;
+            self.input = rest;
+            return;
+        }
+        for octet in self.input {
+            self.gone |= (u64::from(!octet) << 56) >> self.held;
+            self.held += 8;
+        }
+        self.input = &[];
+    }
+
+    /// The octet that the bits start with, and the length of its code.
+    #[inline]
+    fn symbol(&self) -> Result<(u8, u32), Error> {
+        let start = usize::try_from(!self.gone >> (64 - TABLE_BITS)).unwrap_or(0);
+        match SHORT.get(start).copied().unwrap_or(0).to_be_bytes() {
+            [_, 0] => self.long_symbol(),
+            [symbol, length] => Ok((symbol, u32::from(length))),
         }
     }
-    (IN_ORDER.last().copied().unwrap_or(0), 30)
+
+    /// The octet whose code is longer than what the table has. EOS is none.
+    #[cold]
+    fn long_symbol(&self) -> Result<(u8, u32), Error> {
+        let word = !self.gone >> 32;
+        for length in &LONG {
+            if word < length.end {
+                let nth = (word >> (32 - length.bits)) - u64::from(length.first);
+                let place = usize::try_from(nth).unwrap_or(0) + length.place;
+                return match IN_ORDER.get(place).map(|symbol| u8::try_from(*symbol)) {
+                    Some(Ok(symbol)) => Ok((symbol, length.bits)),
+                    _ => Err(Error::InvalidHuffman),
+                };
+            }
+        }
+        Err(Error::InvalidHuffman)
+    }
+
+    #[inline]
+    fn drop(&mut self, length: u32) {
+        self.gone <<= length;
+        self.held -= length;
+    }
 }

@@ -153,12 +153,10 @@ impl Connection {
         let Some(stream) = self.streams.find(number) else {
             return Ok(None);
         };
+        self.charge_reset(stream)?;
         let Some(row) = self.streams.remove(stream) else {
             return Ok(None);
         };
-        if self.role == Role::Server && row.is_unanswered() {
-            self.flood.unanswered_reset()?;
-        }
         Ok(Some(Event::Reset {
             stream,
             token: row.token,

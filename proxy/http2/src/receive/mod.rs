@@ -8,6 +8,7 @@ use headers::Headers;
 
 use crate::error::broken;
 use crate::leaving::Leaving;
+use crate::stream::Stream;
 use crate::wire::{HEAD, Head, Kind, PREFACE, flag};
 use crate::{Connection, ConnectionError, ErrorCode, Event, Role, StreamId};
 
@@ -59,7 +60,8 @@ impl Connection {
     /// After the caller's own [`Connection::go_away`] with an error, input is dropped.
     ///
     /// # Errors
-    /// The peer broke the connection; the GOAWAY is in the output. Every further call gives the same error.
+    /// The peer broke the connection; the GOAWAY is in the output. Every further call gives the same error. The streams
+    /// that were open end with it, without an event of their own: [`Connection::streams`] names them.
     pub fn next<'i>(
         &mut self,
         input: &mut &'i [u8],
@@ -83,6 +85,12 @@ impl Connection {
         headers: &mut Headers,
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         loop {
+            if self.output.control_frames() > self.config.max_queued_control {
+                return Err(broken(
+                    ErrorCode::ENHANCE_YOUR_CALM,
+                    "the peer does not read what it makes us send",
+                ));
+            }
             if self.refusing_from.is_some()
                 && let Some(event) = self.next_refused()
             {
@@ -162,12 +170,6 @@ impl Connection {
                     None
                 }
             };
-            if self.output.control_frames() > self.config.max_queued_control {
-                return Err(broken(
-                    ErrorCode::ENHANCE_YOUR_CALM,
-                    "the peer does not read what it makes us send",
-                ));
-            }
             if event.is_some() {
                 return Ok(event);
             }
@@ -300,16 +302,24 @@ impl Connection {
         let Some(stream) = self.streams.find(number) else {
             return Ok(None);
         };
+        self.charge_reset(stream)?;
         let row = self.streams.remove(stream);
-        if self.role == Role::Server && row.is_some_and(|row| row.is_unanswered()) {
-            self.flood.unanswered_reset()?;
-        }
         Ok(row.map(|row| Event::Reset {
             stream,
             token: row.token,
             code,
             by_us: true,
         }))
+    }
+
+    /// Counts a reset that is the peer's doing, of a stream that is still there: if it is one too many, the stream ends
+    /// with the connection.
+    fn charge_reset(&mut self, stream: StreamId) -> Result<(), ConnectionError> {
+        let unanswered = self.streams.get(stream).is_some_and(Stream::is_unanswered);
+        if self.role == Role::Server && unanswered {
+            self.flood.unanswered_reset()?;
+        }
+        Ok(())
     }
 
     /// The next blocked stream whose own window is open.

@@ -212,6 +212,20 @@ fn a_blocked_stream_that_is_reset_is_not_told_of() {
 }
 
 #[test]
+fn a_blocked_stream_that_was_ended_by_trailers_is_not_told_of() {
+    let mut side = Side::server();
+    let stream = side.request(1, 0, POST);
+    side.respond(stream, false);
+    side.connection.send_data(stream, &vec![0; 70_000], false);
+    side.connection
+        .send_headers(stream, &crate::kit::list(&[("x", "y")]), true);
+    assert_eq!(
+        side.see(&[window_update(1, 9), window_update(0, 9)].concat()),
+        []
+    );
+}
+
+#[test]
 fn a_blocked_stream_that_got_through_is_not_told_of() {
     let (mut side, stream) = answering();
     side.connection.send_data(stream, &vec![0; 70_000], false);

@@ -41,6 +41,8 @@ fn config() -> Config {
         max_header_block: 10_000,
         initial_window: 5000,
         remembered_resets: 8,
+        reset_budget: 30,
+        max_queued_control: 60,
         ..Config::default()
     }
 }
@@ -80,7 +82,13 @@ impl Caller {
             match self.side.connection.next(&mut input, &mut into) {
                 Ok(Some(event)) => self.told(&event),
                 Ok(None) => return true,
-                Err(_) => return false,
+                Err(_) => {
+                    // What ends with the connection is what the book has.
+                    let left: HashSet<_> =
+                        self.side.connection.streams().map(|(id, _)| id).collect();
+                    assert_eq!(left, self.open.keys().copied().collect());
+                    return false;
+                }
             }
         }
     }
