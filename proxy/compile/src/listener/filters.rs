@@ -128,7 +128,7 @@ fn complement(ranges: &[Range<u32>]) -> Vec<Range<u32>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
     use envoy_types::pb::envoy::config::listener::v3::listener_filter_chain_match_predicate::MatchSet;
 
     use super::*;

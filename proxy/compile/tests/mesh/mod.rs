@@ -84,7 +84,7 @@ fn objects(text: &str) -> Vec<Change> {
     let loaded = resources::yaml::load(text, "test.yaml");
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
     let object = |raw| Change::Upsert(Box::new(Object::parse(raw).unwrap().0));
-    loaded.objects.iter().map(|raw| object(raw)).collect()
+    loaded.objects.iter().map(object).collect()
 }
 
 fn pod(name: &str, ip: &str, labels: &str) -> String {
