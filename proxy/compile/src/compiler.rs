@@ -195,9 +195,13 @@ impl Compiler {
     fn secret(&mut self, place: &Place<'_>, name: &Arc<str>, body: &Bytes) -> Compiled<()> {
         let message: Secret = decode(place, body)?;
         named(place, "name", name, &message.name)?;
+        let secret = secret::compile(place, &message)?;
+        if self.is_used_otherwise(name, secret.role()) {
+            return Err(place.refuse("type", "is not what listeners or clusters use this secret for; send a certificate where they show one, and roots where they verify"));
+        }
         let stored = Stored {
             version: hash(body),
-            secret: secret::compile(place, &message)?,
+            secret,
         };
         let before = self.secrets.insert(name.clone(), stored);
         self.given_up.remove(&Awaited::Secret(name.clone()));

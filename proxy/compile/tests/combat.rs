@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compile::{Awaited, Origin};
+use envoy_types::pb::envoy::config::cluster::v3::Cluster as ProtoCluster;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use graph::Graph;
 use graph::chain::{Facts, FilterChain, Network, Transport};
 use graph::cluster::{Balancing, Cluster, Discovery, UpstreamProtocol, UpstreamTransport};
@@ -26,6 +28,7 @@ use graph::tls::{SanKind, Secured};
 use mesh::{
     Authority, HOST, ROUTED, accepted, ready, resources, slice, snapshot, update, without_secrets,
 };
+use prost::Message;
 use xds::TypeUrl;
 
 fn cluster<'g>(graph: &'g Graph, name: &str) -> &'g Arc<Cluster> {
@@ -400,4 +403,57 @@ fn a_new_certificate_renews_chains_with_tls_and_leaves_the_others() {
             assert!(Arc::ptr_eq(a, b));
         }
     }
+}
+
+#[test]
+fn ten_thousand_clusters_are_not_touched_when_one_has_new_endpoints() {
+    let mut compiler = ready(&Authority::new());
+    let templates = resources(&snapshot(), TypeUrl::Cluster);
+    let template = templates
+        .iter()
+        .find(|r| *r.name == *format!("outbound|50051||{HOST}"))
+        .unwrap();
+    let mut many = compile::Update {
+        kind: TypeUrl::Cluster,
+        upserts: Vec::new(),
+        removals: Vec::new(),
+    };
+    for n in 0..10_000 {
+        let mut cluster = ProtoCluster::decode(template.body.clone()).unwrap();
+        cluster.name = format!("cluster-{n}");
+        cluster.eds_cluster_config.as_mut().unwrap().service_name = cluster.name.clone();
+        many.upserts
+            .extend(mesh::message(TypeUrl::Cluster, &cluster.name, &cluster).upserts);
+    }
+    accepted(compiler.apply(many));
+    let endpoints = |n: u32| ClusterLoadAssignment {
+        cluster_name: format!("cluster-{n}"),
+        ..Default::default()
+    };
+    for n in 0..10_000 {
+        accepted(compiler.apply(mesh::message(
+            TypeUrl::Endpoints,
+            &format!("cluster-{n}"),
+            &endpoints(n),
+        )));
+    }
+    let before = compiler.graph();
+    accepted(compiler.apply(mesh::message(
+        TypeUrl::Endpoints,
+        "cluster-77",
+        &endpoints(77),
+    )));
+    let after = compiler.graph();
+    let changed = before
+        .clusters
+        .iter()
+        .zip(&after.clusters)
+        .filter(|(a, b)| match (a, b) {
+            (Some(a), Some(b)) => !Arc::ptr_eq(a, b),
+            (a, b) => a.is_some() != b.is_some(),
+        });
+    let changed: Vec<String> = changed
+        .filter_map(|(_, b)| Some(b.as_ref()?.name.to_string()))
+        .collect();
+    assert_eq!(changed, ["cluster-77"]);
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CommonTlsContext, SdsSecretConfig, UpstreamTlsContext,
+    CommonTlsContext, SdsSecretConfig, Secret, UpstreamTlsContext,
     common_tls_context::ValidationContextType,
 };
 use envoy_types::pb::google::protobuf;
@@ -212,5 +212,23 @@ fn the_same_secret_again_changes_nothing() {
     for secret in secrets {
         accepted(compiler.apply(secret));
     }
+    assert!(Arc::ptr_eq(&before, &compiler.graph()));
+}
+
+#[test]
+fn roots_in_place_of_a_certificate_are_refused_and_the_certificate_goes_on() {
+    let authority = Authority::new();
+    let mut compiler = ready(&authority);
+    let before = compiler.graph();
+    let [_, roots] = authority.secrets(ID);
+    let mut secret = Secret::decode(roots.upserts[0].body.clone()).unwrap();
+    secret.name = "default".to_owned();
+    let outcome = compiler.apply(mesh::message(TypeUrl::Secret, "default", &secret));
+    assert!(
+        outcome.rejected[0]
+            .message
+            .starts_with("type: is not what listeners"),
+        "{outcome:?}"
+    );
     assert!(Arc::ptr_eq(&before, &compiler.graph()));
 }

@@ -8,7 +8,7 @@ use super::{Compiler, listeners};
 use crate::assignment::Whereabouts;
 use crate::cluster::{self, Endpoints};
 use crate::listener;
-use crate::tls::context::Reference;
+use crate::tls::context::{Reference, Role};
 
 /// Something that another resource refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -176,6 +176,15 @@ impl Compiler {
             Awaited::Name(name) => self.resolved.contains_key(name),
         };
         there || self.given_up.contains(what)
+    }
+
+    /// Whether something uses a secret in another role than this.
+    pub(super) fn is_used_otherwise(&self, name: &str, role: Role) -> bool {
+        let clusters = self.clusters.plans().flat_map(cluster::Plan::secrets);
+        let listeners = self.listeners.plans().flat_map(listener::Plan::secrets);
+        clusters
+            .chain(listeners)
+            .any(|r| *r.name == *name && r.role != role)
     }
 
     pub(super) fn awaited_by_all(&self) -> BTreeSet<Awaited> {

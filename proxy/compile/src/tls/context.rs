@@ -20,11 +20,21 @@ use crate::source::{self, SecretSource};
 use crate::text;
 use crate::value::{bool_or, known, type_name, unpack};
 
+/// What a secret is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The certificate shown to peers.
+    Identity,
+    /// The roots of trust.
+    Roots,
+}
+
 /// A secret that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reference {
     pub(crate) name: Arc<str>,
     pub(crate) source: SecretSource,
+    pub(crate) role: Role,
 }
 
 /// What both sides of TLS have.
@@ -155,6 +165,7 @@ fn shared(place: &Place<'_>, given: &Option<CommonTlsContext>) -> Compiled<Share
         [one] => Some(reference(
             &place.item("tls_certificate_sds_secret_configs", 0),
             one,
+            Role::Identity,
         )?),
         _ => {
             return Err(place.refuse(
@@ -169,6 +180,7 @@ fn shared(place: &Place<'_>, given: &Option<CommonTlsContext>) -> Compiled<Share
             Some(reference(
                 &place.field("validation_context_sds_secret_config"),
                 config,
+                Role::Roots,
             )?),
             Vec::new(),
         ),
@@ -181,7 +193,11 @@ fn shared(place: &Place<'_>, given: &Option<CommonTlsContext>) -> Compiled<Share
                 "validation_context_sds_secret_config",
                 validation_context_sds_secret_config,
             )?;
-            let roots = reference(&place.field("validation_context_sds_secret_config"), config)?;
+            let roots = reference(
+                &place.field("validation_context_sds_secret_config"),
+                config,
+                Role::Roots,
+            )?;
             let names = match default_validation_context {
                 Some(context) => names(&place.field("default_validation_context"), context)?,
                 None => Vec::new(),
@@ -209,7 +225,7 @@ fn shared(place: &Place<'_>, given: &Option<CommonTlsContext>) -> Compiled<Share
     })
 }
 
-fn reference(place: &Place<'_>, given: &SdsSecretConfig) -> Compiled<Reference> {
+fn reference(place: &Place<'_>, given: &SdsSecretConfig, role: Role) -> Compiled<Reference> {
     take!(place, given, SdsSecretConfig { name, sds_config } refuse {} note {} inert {});
     if name.is_empty() {
         return Err(place.refuse("name", "is required; name the secret"));
@@ -217,6 +233,7 @@ fn reference(place: &Place<'_>, given: &SdsSecretConfig) -> Compiled<Reference> 
     Ok(Reference {
         name: name.as_str().into(),
         source: source::secret(place, "sds_config", sds_config)?,
+        role,
     })
 }
 

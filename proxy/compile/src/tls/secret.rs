@@ -12,6 +12,7 @@ use identity::cert::{self, Validity};
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
+use super::context::Role;
 use super::provider;
 use crate::place::{Compiled, Place, take};
 
@@ -25,6 +26,16 @@ pub(crate) enum Secret {
         uri: Arc<str>,
     },
     Roots(Arc<RootCertStore>),
+}
+
+impl Secret {
+    /// What it can be used for.
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Secret::Identity { .. } => Role::Identity,
+            Secret::Roots(_) => Role::Roots,
+        }
+    }
 }
 
 impl fmt::Debug for Secret {
