@@ -43,6 +43,21 @@ pub(crate) const STATUS: &str = "sidecar.istio.io/status";
 pub(crate) const TEMPLATES: &str = "inject.istio.io/templates";
 pub(crate) const MULTUS_NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
 
+/// Annotations that Istio's injector reads and this one does not.
+const WITHOUT_EFFECT: &[&str] = &["sidecar.istio.io/enableCoreDump", "apm.datadoghq.com/env"];
+
+/// Annotations of a pod that Istio's injector would act on and this one does not: one message each,
+/// for callers to warn with.
+pub fn annotations_without_effect(pod: &Value) -> Vec<String> {
+    let annotations = crate::pod::strings(pod, "annotations");
+    let there = WITHOUT_EFFECT
+        .iter()
+        .filter(|name| annotations.contains_key(**name));
+    there
+        .map(|name| format!("annotation {name} has no effect"))
+        .collect()
+}
+
 type Check = fn(&str) -> Result<(), String>;
 
 const CHECKS: &[(&str, Check)] = &[

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{KubeInjectError, SettingsError};
-use crate::kube_inject::kube_inject;
+use crate::kube_inject::kube_inject_noting;
 use crate::settings::Settings;
 
 /// The largest manifest that is read, in bytes.
@@ -83,8 +83,13 @@ pub fn run(
     } else {
         read_file(&args.filename)?
     };
-    let injected = kube_inject(&manifest, &settings)
+    let mut warnings = Vec::new();
+    let injected = kube_inject_noting(&manifest, &settings, &mut warnings)
         .map_err(|source| CommandError::Inject { path, source })?;
+    // As kubectl shows an admission's warnings: the result itself stays YAML.
+    for warning in warnings {
+        eprintln!("Warning: {warning}");
+    }
     match &args.output {
         Some(output) => std::fs::write(output, injected).map_err(|e| file_error(output, e)),
         None => stdout

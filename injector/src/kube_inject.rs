@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::annotations::annotations_without_effect;
 use crate::context::{PodContext, Workload};
 use crate::decide::{Decision, decide_pod};
 use crate::error::KubeInjectError;
@@ -19,6 +20,15 @@ use crate::workload;
 /// [`KubeInjectError`] when the text is not YAML or an object cannot be injected; it names the
 /// object and the field.
 pub fn kube_inject(yaml: &str, settings: &Settings) -> Result<String, KubeInjectError> {
+    kube_inject_noting(yaml, settings, &mut Vec::new())
+}
+
+/// The same; what an object asks for in vain is added to `warnings`.
+pub(crate) fn kube_inject_noting(
+    yaml: &str,
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<String, KubeInjectError> {
     let options = serde_saphyr::options! {
         // YAML 1.1, as Kubernetes reads it: `defaultMode: 0644` is octal.
         legacy_octal_numbers: true,
@@ -27,7 +37,7 @@ pub fn kube_inject(yaml: &str, settings: &Settings) -> Result<String, KubeInject
         .map_err(|e| KubeInjectError::Yaml(e.without_snippet().to_string()))?;
     let mut text = String::new();
     for mut document in documents.into_iter().filter(|d| !d.is_null()) {
-        inject_object(&mut document, settings)?;
+        inject_at_depth(&mut document, settings, 0, warnings)?;
         text.push_str(&write(&document)?);
         text.push_str("---\n");
     }
@@ -37,20 +47,17 @@ pub fn kube_inject(yaml: &str, settings: &Settings) -> Result<String, KubeInject
 /// How deep lists may stand in lists; deeper ones pass through.
 const MAX_LIST_DEPTH: usize = 4;
 
-fn inject_object(object: &mut Value, settings: &Settings) -> Result<(), KubeInjectError> {
-    inject_at_depth(object, settings, 0)
-}
-
 fn inject_at_depth(
     object: &mut Value,
     settings: &Settings,
     depth: usize,
+    warnings: &mut Vec<String>,
 ) -> Result<(), KubeInjectError> {
     let kind = text(object, "/kind");
     if kind == "List" && depth < MAX_LIST_DEPTH {
         let items = object.get_mut("items").and_then(Value::as_array_mut);
         for item in items.into_iter().flatten() {
-            inject_at_depth(item, settings, depth + 1)?;
+            inject_at_depth(item, settings, depth + 1, warnings)?;
         }
         return Ok(());
     }
@@ -85,6 +92,10 @@ fn inject_at_depth(
         object: format!("{kind} {namespace}/{name}"),
         source,
     })?;
+    if injected.is_some() {
+        let vain = annotations_without_effect(&pod).into_iter();
+        warnings.extend(vain.map(|vain| format!("{kind} {namespace}/{name}: {vain}")));
+    }
     workload::put(object, place, injected.unwrap_or(pod));
     Ok(())
 }

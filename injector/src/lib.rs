@@ -38,6 +38,7 @@ mod values;
 pub mod webhook;
 mod workload;
 
+pub use annotations::annotations_without_effect;
 pub use context::{PodContext, Workload};
 pub use decide::{
     Decision, IGNORED_NAMESPACES, Namespace, SkipReason, decide, decide_pod, near_miss_labels,

@@ -203,3 +203,34 @@ impl ProxyConfig {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The other reader of the same object, in `resources`: a pod is redirected to the ports at
+    /// which its proxy is told to listen.
+    #[test]
+    fn the_defaults_are_those_that_the_control_plane_has() {
+        let (here, there) = (
+            Mesh::default(),
+            resources::mesh_config::MeshConfig::default(),
+        );
+        assert_eq!(here.proxy_listen_port, there.proxy_listen_port);
+        assert_eq!(
+            here.proxy_inbound_listen_port,
+            there.proxy_inbound_listen_port
+        );
+        assert_eq!(here.trust_domain, there.trust_domain);
+        assert_eq!(here.enable_prometheus_merge, there.enable_prometheus_merge);
+        let there = serde_json::to_value(there.default_config).unwrap();
+        for (field, value) in defaults() {
+            // Read by injection alone; written another way.
+            if field == "serviceCluster" || field.ends_with("Duration") {
+                continue;
+            }
+            assert_eq!(there.get(&field), Some(&value), "{field}");
+        }
+    }
+}

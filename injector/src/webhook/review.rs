@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::annotations::annotations_without_effect;
 use crate::context::PodContext;
 use crate::decide::{Decision, decide_pod, near_miss_labels};
 use crate::error::InjectError;
@@ -64,6 +65,9 @@ pub(super) fn answer(
     let mut warnings = Vec::new();
     if is_pod {
         warnings = near_miss_labels(&pod::strings(pod, "labels"));
+    }
+    if let Ok(Some(_)) = patched {
+        warnings.extend(annotations_without_effect(pod));
     }
     let mut response = Response {
         uid,
@@ -238,6 +242,17 @@ mod tests {
             warnings[0].as_str().unwrap().contains("did you mean"),
             "{warnings}"
         );
+    }
+
+    #[test]
+    fn an_annotation_without_effect_is_warned_of_where_the_pod_is_injected() {
+        let annotations = json!({"sidecar.istio.io/enableCoreDump": "true"});
+        for (inject, warnings) in [("true", 1), ("false", 0)] {
+            let labels = json!({"sidecar.istio.io/inject": inject});
+            let pod = json!({"metadata": {"annotations": annotations, "labels": labels}, "spec": {"containers": []}});
+            let given = answered("Pod", pod)["warnings"].take();
+            assert_eq!(given.as_array().map_or(0, Vec::len), warnings, "{given}");
+        }
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub fn admit(pod: &Value, view: &View, node: &str, admission: &Admission) -> Res
     };
     let mut pod = match injector::decide(&of, pod, &admission.injector) {
         injector::Decision::Inject => {
+            for vain in injector::annotations_without_effect(pod) {
+                tracing::warn!("pod {ns}/{}: {vain}", name(pod));
+            }
             let context = injector::PodContext::of_pod(ns, pod);
             injector::inject(pod, &context, &admission.injector)
                 .map_err(|error| format!("sidecar injection of pod {ns}/{}: {error}", name(pod)))?
