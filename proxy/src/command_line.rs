@@ -16,6 +16,8 @@ pub(crate) enum Program {
     Redirect,
     /// `pilot-agent`: Istio's commands.
     PilotAgent,
+    /// `envoy`: the data plane, with Envoy's arguments.
+    DataPlane,
     /// `proxy`, and any other name: the same, without the word `proxy` before the role.
     Proxy,
 }
@@ -27,6 +29,7 @@ impl Program {
         match name.and_then(|name| name.to_str()) {
             Some("istio-iptables") => Self::Redirect,
             Some("pilot-agent") => Self::PilotAgent,
+            Some("envoy") => Self::DataPlane,
             _ => Self::Proxy,
         }
     }

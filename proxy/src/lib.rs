@@ -1,5 +1,6 @@
 //! One program under several names: `proxy`, `pilot-agent` and `istio-iptables` are what Istio's
-//! injected containers call. The libraries `agent` and `redirect` do the work.
+//! injected containers call, `envoy` is the data plane under the name that agents start it by. The
+//! libraries `agent`, `redirect` and `server` do the work.
 
 mod command_line;
 
@@ -20,6 +21,7 @@ type Failure = Box<dyn std::error::Error>;
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let command = match Program::called(arguments.first()) {
         Program::Redirect => return redirect::run(arguments.into_iter()),
+        Program::DataPlane => return data_plane(&server::Arguments::parse_from(arguments)),
         Program::PilotAgent => PilotAgent::parse_from(arguments).command,
         Program::Proxy => Proxy::parse_from(arguments).into_command(),
     };
@@ -77,6 +79,25 @@ async fn run_sidecar(sidecar: Sidecar) -> Result<ExitCode, Failure> {
     };
     let code = agent::run::run(settings, render, shutdown).await?;
     Ok(ExitCode::from(code))
+}
+
+/// Runs the data plane until it is told to end.
+fn data_plane(arguments: &server::Arguments) -> ExitCode {
+    let run = || -> Result<(), Failure> {
+        process::crypto::install();
+        arguments.log().init()?;
+        runtime()?.block_on(async {
+            let shutdown = process::shutdown::on_signals()?;
+            Ok(server::run(arguments, shutdown).await?)
+        })
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// One thread is enough for a single pod's agent, and every pod pays for more.

@@ -26,9 +26,10 @@ pub struct SidecarArgs {
     #[arg(long)]
     pub domain: Option<String>,
 
-    /// The Envoy-compatible proxy to run
-    #[arg(long, env = "ENVOY_PATH", default_value = "/usr/local/bin/envoy")]
-    pub envoy: PathBuf,
+    /// The Envoy to run as data plane; without it, /usr/local/bin/envoy where there is one, else
+    /// the data plane of this program
+    #[arg(long, env = "ENVOY_PATH")]
+    pub envoy: Option<PathBuf>,
 
     /// Log level of the proxy: trace, debug, info, warning, error, critical, off
     #[arg(long = "proxyLogLevel", default_value = "warning")]
@@ -182,7 +183,7 @@ impl Settings {
             ),
             xds_socket: generated.join("XDS"),
             proxy: Command {
-                binary: args.envoy.clone(),
+                binary: data_plane(args.envoy.as_deref()),
                 bootstrap: generated.join("envoy-rev.json"),
                 log_level: some(&args.proxy_log_level),
                 component_log_level: some(&args.proxy_component_log_level),
@@ -212,6 +213,18 @@ impl Settings {
             node,
             config,
         })
+    }
+}
+
+/// Where an image with an Envoy in it has it.
+const ENVOY: &str = "/usr/local/bin/envoy";
+
+/// The program to start: the one asked for, else Envoy where there is one, else this program itself.
+fn data_plane(asked: Option<&Path>) -> PathBuf {
+    match asked {
+        Some(path) => path.to_owned(),
+        None if Path::new(ENVOY).exists() => ENVOY.into(),
+        None => command::ITSELF.into(),
     }
 }
 

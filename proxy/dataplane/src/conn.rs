@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use graph::chain::{FilterChain, TcpProxy};
@@ -35,10 +36,29 @@ pub(crate) struct Conn {
     pub(crate) undecided: bool,
     /// HTTP/2: streams whose bodies wait for room in the codec's output.
     pub(crate) held: Vec<StreamKey>,
+    /// Where a client's connection is counted while it is open.
+    pub(crate) open: Option<Open>,
     /// Its slot is free after this turn.
     pub(crate) gone: bool,
     /// When a request or a byte last ended or came.
     pub(crate) quiet_since: Instant,
+}
+
+/// One more in a number of open connections, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<AtomicU64>);
+
+impl Open {
+    pub(crate) fn count(number: &Arc<AtomicU64>) -> Self {
+        number.fetch_add(1, Ordering::Relaxed);
+        Open(number.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What a connection is.

@@ -17,6 +17,7 @@ mod worker;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,13 +25,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use graph::Graph;
 use mio::{Poll, Token, Waker};
 
-use worker::{Message, Worker};
+use worker::{Message, OpenConnections, Worker};
 
 /// The running data plane. Dropped, it stops.
 #[derive(Debug)]
 pub struct DataPlane {
     workers: Vec<Handle>,
     writer: Option<JoinHandle<()>>,
+    open: OpenConnections,
 }
 
 #[derive(Debug)]
@@ -50,16 +52,18 @@ impl DataPlane {
         let seed = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(1, |d| d.as_nanos() as u64);
+        let open = OpenConnections::default();
         let mut handles = Vec::new();
         for number in 0..workers.max(1) {
             let poll = Poll::new()?;
             let waker = Waker::new(poll.registry(), Token(usize::MAX))?;
             let (to, inbox) = channel();
             let lines = writer.lines();
+            let open = open.clone();
             let seed = seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || Worker::new(poll, inbox, lines, seed).run())?;
+                .spawn(move || Worker::new(poll, inbox, lines, open, seed).run())?;
             handles.push(Handle {
                 to,
                 waker,
@@ -72,6 +76,7 @@ impl DataPlane {
         Ok(DataPlane {
             workers: handles,
             writer: Some(writer),
+            open,
         })
     }
 
@@ -83,6 +88,12 @@ impl DataPlane {
     /// Announces to clients that their connections end (GOAWAY, `connection: close`); what is under way goes on.
     pub fn drain(&self, inbound_only: bool) {
         self.tell(|| Message::Drain { inbound_only });
+    }
+
+    /// Connections of clients that are open now, of inbound and of outbound listeners.
+    #[must_use]
+    pub fn open_connections(&self) -> [u64; 2] {
+        [&self.open.inbound, &self.open.outbound].map(|n| n.load(Ordering::Relaxed))
     }
 
     fn tell(&self, message: impl Fn() -> Message) {

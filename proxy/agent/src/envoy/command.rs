@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// This program, whatever it is called and wherever it lies.
+pub const ITSELF: &str = "/proc/self/exe";
+
 /// How Envoy is started.
 #[derive(Debug, Clone)]
 pub struct Command {

@@ -45,6 +45,8 @@ pub enum Draining {
 /// [`StartError`] names the binary and the fix.
 pub fn start(command: &Command) -> Result<Child, StartError> {
     tokio::process::Command::new(&command.binary)
+        // Started as itself, this program learns by this name that it is the data plane.
+        .arg0("envoy")
         .args(command.arguments())
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use graph::chain::{Facts, FilterChain, Network, Transport};
-use graph::listener::Listener;
+use graph::listener::{Direction, Listener};
 use graph::tls::Secured;
 use inspect::{ClientHello, Http};
 use mio::Interest;
 use mio::net::TcpStream;
 
 use super::Worker;
-use crate::conn::{Arrival, Conn, Downstream, Role};
+use crate::conn::{Arrival, Conn, Downstream, Open, Role};
 use crate::peer::Certificate;
 use crate::timers::Timer;
 use crate::tls::Session;
@@ -73,6 +73,11 @@ impl Worker {
             false => listener,
         };
         let number = self.number();
+        let open = match listener.direction {
+            Direction::Inbound => Some(Open::count(&self.open.inbound)),
+            Direction::Outbound => Some(Open::count(&self.open.outbound)),
+            Direction::Unspecified => None,
+        };
         let arrival = Arrival {
             listener,
             source,
@@ -84,7 +89,10 @@ impl Worker {
             // An accepted socket takes and may have bytes: no edge is waited for.
             wire.readable = true;
             wire.writable = true;
-            conn(wire, Role::Inspecting(Box::new(arrival)), number, now)
+            Conn {
+                open,
+                ..conn(wire, Role::Inspecting(Box::new(arrival)), number, now)
+            }
         };
         let Some(slot) = self.register(socket, number, make) else {
             return;
@@ -347,6 +355,7 @@ pub(super) fn conn(wire: Wire, role: Role, number: u64, now: Instant) -> Conn {
         left: Vec::new(),
         undecided: false,
         held: Vec::new(),
+        open: None,
         gone: false,
         quiet_since: now,
     }

@@ -19,6 +19,7 @@ mod write;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -47,6 +48,15 @@ pub(crate) enum Message {
     },
     /// End now.
     Stop,
+}
+
+/// Open connections of clients, of all workers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenConnections {
+    /// Of inbound listeners.
+    pub(crate) inbound: Arc<AtomicU64>,
+    /// Of outbound listeners.
+    pub(crate) outbound: Arc<AtomicU64>,
 }
 
 /// Left for after the event that caused it.
@@ -111,12 +121,19 @@ pub(crate) struct Worker {
     /// The wall clock at `now`.
     wall: SystemTime,
     next_number: u64,
+    open: OpenConnections,
     draining: bool,
     stopping: bool,
 }
 
 impl Worker {
-    pub(crate) fn new(poll: Poll, inbox: Receiver<Message>, lines: Lines, seed: u64) -> Self {
+    pub(crate) fn new(
+        poll: Poll,
+        inbox: Receiver<Message>,
+        lines: Lines,
+        open: OpenConnections,
+        seed: u64,
+    ) -> Self {
         Worker {
             poll,
             inbox,
@@ -139,6 +156,7 @@ impl Worker {
             now: Instant::now(),
             wall: SystemTime::now(),
             next_number: 0,
+            open,
             draining: false,
             stopping: false,
         }

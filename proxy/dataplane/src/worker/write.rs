@@ -151,6 +151,7 @@ impl Worker {
             return;
         }
         c.gone = true;
+        c.open = None;
         let _ = self.poll.registry().deregister(&mut c.wire.socket);
         let _ = c.wire.socket.shutdown(std::net::Shutdown::Both);
         self.gone.push(slot);
