@@ -22,7 +22,15 @@ fn over_one_connection(mesh: &Mesh, pod: &str) -> Report {
 
 #[test]
 fn one_connection_stays_on_one_pod_until_the_namespace_is_labelled_and_the_pods_restarted() {
-    let mesh = Mesh::up("article");
+    story(Mesh::up("article"));
+}
+
+#[test]
+fn the_same_happens_on_our_own_data_plane() {
+    story(Mesh::up_on_our_own("article-own"));
+}
+
+fn story(mesh: Mesh) {
     let applied = mesh.applied(GREETER);
     assert_eq!(
         applied,

@@ -109,11 +109,27 @@ impl Mesh {
         mesh
     }
 
+    /// A mesh that is up, whose sidecars run our own data plane.
+    pub(super) fn up_on_our_own(test: &str) -> Self {
+        let mesh = Self::named(test);
+        let all = images_and_envoy();
+        let (images, _envoy) = all.split_at(all.len() - 2);
+        let mut arguments = vec!["up"];
+        arguments.extend(images.iter().map(String::as_str));
+        let up = mesh.lateen(&arguments);
+        assert_eq!(up.code, Some(0), "{up:?}");
+        mesh
+    }
+
     /// A mesh that is up, with namespace default in it.
     pub(super) fn up_and_labelled(test: &str) -> Self {
-        let mesh = Self::up(test);
-        mesh.ok(&["label", "namespace", "default", "istio-injection=enabled"]);
-        mesh
+        Self::up(test).labelled()
+    }
+
+    /// The same mesh with namespace default in it.
+    pub(super) fn labelled(self) -> Self {
+        self.ok(&["label", "namespace", "default", "istio-injection=enabled"]);
+        self
     }
 
     /// `up` with the test's images and more arguments.
@@ -128,6 +144,8 @@ impl Mesh {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(required("LATEEN_BIN"));
         command
+            // The command would read it, too.
+            .env_remove("LATEEN_ENVOY")
             .args(["local", "--name", &self.name])
             .args(arguments);
         command

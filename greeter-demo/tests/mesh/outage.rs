@@ -51,7 +51,15 @@ fn delete_and_see_another(mesh: &Mesh, app: &str) {
 
 #[test]
 fn no_request_fails_while_the_pilot_and_the_ca_are_gone_and_changes_are_taken_up_afterwards() {
-    let mesh = Mesh::up_and_labelled("outage");
+    outages(Mesh::up_and_labelled("outage"));
+}
+
+#[test]
+fn none_fails_on_our_own_data_plane_either() {
+    outages(Mesh::up_on_our_own("outage-own").labelled());
+}
+
+fn outages(mesh: Mesh) {
     mesh.applied(GREETER);
     let pods = mesh.ready("default", APP, 3, 2);
     mesh.balanced(&pods[0], APP, TARGET, 3);

@@ -46,7 +46,15 @@ fn from_outside(mesh: &Mesh) -> Report {
 
 #[test]
 fn strict_mutual_tls_refuses_a_pod_outside_the_mesh_and_serves_those_inside() {
-    let mesh = Mesh::up_and_labelled("strict");
+    refuses_outside_serves_inside(Mesh::up_and_labelled("strict"));
+}
+
+#[test]
+fn strict_mutual_tls_does_the_same_on_our_own_data_plane() {
+    refuses_outside_serves_inside(Mesh::up_on_our_own("strict-own").labelled());
+}
+
+fn refuses_outside_serves_inside(mesh: Mesh) {
     mesh.applied(GREETER);
     mesh.applied(OUTSIDER);
     let pods = mesh.ready("default", APP, 3, 2);
