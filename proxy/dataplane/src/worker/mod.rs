@@ -7,6 +7,7 @@ mod accept;
 mod body;
 mod client;
 mod config;
+mod dial;
 mod dispatch;
 mod finish;
 mod read;

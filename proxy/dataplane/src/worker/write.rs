@@ -33,6 +33,8 @@ impl Worker {
         if c.gone {
             return;
         }
+        // First what waits: a full wire takes nothing, and once it is empty no edge would tell of it.
+        c.wire.flush();
         if let Role::Server(_) | Role::Client(_) = c.role {
             loop {
                 let codec = match &mut c.role {
@@ -47,8 +49,6 @@ impl Worker {
                     break;
                 }
             }
-        } else {
-            c.wire.flush();
         }
         if c.wire.broken {
             self.on_broken(slot, &std::io::Error::from(std::io::ErrorKind::BrokenPipe));

@@ -1,0 +1,409 @@
+//! Opening connections to endpoints: TCP, then TLS, then who it is.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use graph::cluster::{Cluster, ClusterId, UpstreamTransport};
+use graph::tls::{Secured, UpstreamTls};
+use mio::net::TcpStream;
+use rustls::pki_types::ServerName;
+
+use super::Worker;
+use super::accept::conn;
+use super::dispatch::Failure;
+use crate::codec::Codec;
+use crate::conn::{Client, Dial, Purpose, Role};
+use crate::peer::Certificate;
+use crate::timers::Timer;
+use crate::tls::Session;
+use crate::upstream::host::{HostState, PoolKey};
+
+/// Streams that one connection is expected to carry while its peer's SETTINGS are unknown.
+const EXPECTED_STREAMS: usize = 100;
+
+impl Worker {
+    /// Opens a connection if those being opened do not suffice for who waits.
+    pub(super) fn dial_for_pool(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId) {
+        let Some((waiting, dialing, http2)) =
+            host.with(pool, |p| (p.waiting.len(), p.dialing as usize, p.key.http2))
+        else {
+            return;
+        };
+        let each = if http2 { EXPECTED_STREAMS } else { 1 };
+        if waiting <= dialing * each {
+            return;
+        }
+        let Some(state) = self.cluster(cluster) else {
+            return;
+        };
+        if state.connections >= state.cluster.limits.connections && dialing > 0 {
+            return;
+        }
+        host.with(pool, |p| p.dialing += 1);
+        if let Err(error) = self.dial(host, cluster, Purpose::Pool(pool), None) {
+            self.pool_dial_failed(host, pool, cluster, &error);
+        }
+    }
+
+    /// Begins to open a connection.
+    pub(super) fn dial(
+        &mut self,
+        host: &Rc<HostState>,
+        id: ClusterId,
+        purpose: Purpose,
+        source: Option<SocketAddr>,
+    ) -> Result<usize, String> {
+        let Some(state) = self.cluster(id) else {
+            return Err("cluster_not_found".to_owned());
+        };
+        let cluster = state.cluster.clone();
+        state.connections += 1;
+        let socket = match connect(host.host.address, &cluster, source) {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.uncount(id);
+                return Err(error.to_string());
+            }
+        };
+        let number = self.number();
+        let role = Role::Dialing(Box::new(Dial {
+            host: host.clone(),
+            cluster: id,
+            purpose,
+            connected: false,
+        }));
+        let Some(slot) = self.register(socket, number, |wire, now| conn(wire, role, number, now))
+        else {
+            self.uncount(id);
+            return Err("cannot be watched".to_owned());
+        };
+        self.timers.add(
+            self.now + cluster.connect_timeout,
+            Timer::Opening(slot, number),
+        );
+        Ok(slot)
+    }
+
+    pub(super) fn uncount(&mut self, id: ClusterId) {
+        if let Some(state) = self.clusters.get_mut(id.index()).and_then(Option::as_mut) {
+            state.connections = state.connections.saturating_sub(1);
+        }
+    }
+
+    /// An endpoint's connection is gone from its cluster's count.
+    pub(super) fn uncount_connection(&mut self, slot: usize) {
+        if let Some(Role::Client(client)) = self.conns.get(slot).map(|c| &c.role) {
+            let id = client.cluster;
+            self.uncount(id);
+        }
+    }
+
+    /// A socket that is being connected became writable. Whether that was all there was to it.
+    pub(super) fn connect_done(&mut self, slot: usize) -> bool {
+        let Some(c) = self.conns.get_mut(slot) else {
+            return true;
+        };
+        let Role::Dialing(dial) = &mut c.role else {
+            return false;
+        };
+        if dial.connected {
+            return false;
+        }
+        match c.wire.socket.take_error() {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => {
+                self.dial_failed(slot, &transport_failure(&error));
+                return true;
+            }
+        }
+        if c.wire.socket.peer_addr().is_err() {
+            // Not there yet: another edge will come.
+            return true;
+        }
+        dial.connected = true;
+        let (host, id) = (dial.host.clone(), dial.cluster);
+        let key = match &dial.purpose {
+            Purpose::Pool(pool) => host.with(*pool, |p| p.key),
+            Purpose::Tunnel(_) => None,
+        };
+        let Some(cluster) = self.graph.cluster(id).cloned() else {
+            self.dial_failed(slot, "cluster_not_found");
+            return true;
+        };
+        match transport(&cluster, &host) {
+            UpstreamTransport::Raw => self.dialed(slot),
+            UpstreamTransport::Tls(Secured::Waiting) => {
+                self.dial_failed(slot, "TLS_error:|secret is not supplied by SDS|")
+            }
+            UpstreamTransport::Tls(Secured::Ready(tls)) => {
+                let alpn = self.offered(tls, key, slot);
+                let session = session(tls, alpn, &host);
+                let Some(c) = self.conns.get_mut(slot) else {
+                    return true;
+                };
+                match session {
+                    Ok(mut session) => {
+                        let (_, begun) = session.receive(&mut [], c.wire.outgoing(), |_| {});
+                        c.wire.tls = Some(Box::new(session));
+                        c.wire.open = false;
+                        match begun {
+                            Ok(_) => self.touch(slot),
+                            Err(error) => self.dial_failed(slot, &format!("TLS_error:|{error}|")),
+                        }
+                    }
+                    Err(error) => self.dial_failed(slot, &format!("TLS_error:|{error}|")),
+                }
+            }
+        }
+        if self
+            .conns
+            .get(slot)
+            .is_some_and(|c| c.wire.readable && !c.gone)
+        {
+            self.on_readable(slot);
+        }
+        true
+    }
+
+    /// The protocols offered: as the listener's filter overrides them, else as the cluster has them.
+    fn offered(&self, tls: &UpstreamTls, key: Option<PoolKey>, slot: usize) -> Vec<Vec<u8>> {
+        let Some(PoolKey {
+            http2,
+            overridden: true,
+        }) = key
+        else {
+            return tls.alpn.to_vec();
+        };
+        let Some(Role::Dialing(dial)) = self.conns.get(slot).map(|c| &c.role) else {
+            return tls.alpn.to_vec();
+        };
+        let Purpose::Pool(pool) = dial.purpose else {
+            return tls.alpn.to_vec();
+        };
+        // Who waits knows the filter; a pool is only dialled for someone.
+        let waiting = dial
+            .host
+            .with(pool, |p| p.waiting.iter().copied().collect::<Vec<_>>())
+            .unwrap_or_default();
+        let overrides = waiting.iter().find_map(|key| {
+            let s = self
+                .streams
+                .get(key.slot as usize)
+                .filter(|s| s.live && s.generation == key.generation)?;
+            s.manager.filters.alpn.clone()
+        });
+        match overrides {
+            Some(o) if http2 => o.http2.to_vec(),
+            Some(o) => o.http11.to_vec(),
+            None => tls.alpn.to_vec(),
+        }
+    }
+
+    /// A connection to an endpoint is open.
+    pub(super) fn dialed(&mut self, slot: usize) {
+        let now = self.now;
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Dialing(dial) = &c.role else { return };
+        let Some(cluster) = self.graph.cluster(dial.cluster).cloned() else {
+            return self.dial_failed(slot, "cluster_not_found");
+        };
+        if let UpstreamTransport::Tls(Secured::Ready(tls)) = transport(&cluster, &dial.host)
+            && let Some(session) = &c.wire.tls
+        {
+            let leaf = session
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .and_then(Certificate::read);
+            if !leaf.is_some_and(|leaf| leaf.is_one_of(&tls.peers)) {
+                let why = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify SAN list|";
+                return self.dial_failed(slot, why);
+            }
+        }
+        let local = c.wire.local();
+        let number = c.number;
+        let Role::Dialing(dial) = std::mem::replace(&mut c.role, Role::Closing) else {
+            return;
+        };
+        let Dial {
+            host,
+            cluster: id,
+            purpose,
+            ..
+        } = *dial;
+        match purpose {
+            Purpose::Tunnel(down) => self.tunnel_open(slot, down, &host, local),
+            Purpose::Pool(pool) => {
+                let http2 = host.with(pool, |p| p.key.http2).unwrap_or_default();
+                let codec = if http2 {
+                    Codec::Http2(Box::new(http2::Connection::new(
+                        http2::Role::Client,
+                        http2_client(),
+                    )))
+                } else {
+                    Codec::Http1(Box::new(http1::Connection::new(
+                        http1::Role::Client,
+                        http1::Config::default(),
+                    )))
+                };
+                c.role = Role::Client(Box::new(Client {
+                    host: host.clone(),
+                    cluster: id,
+                    pool,
+                    codec,
+                    current: None,
+                    requests: 0,
+                    draining: false,
+                    local,
+                    head_waits: false,
+                }));
+                c.quiet_since = now;
+                host.with(pool, |p| {
+                    p.dialing = p.dialing.saturating_sub(1);
+                    p.ready.push(slot);
+                });
+                if !cluster.idle_timeout.is_zero() {
+                    self.timers
+                        .add(now + cluster.idle_timeout, Timer::Idle(slot, number));
+                }
+                self.touch(slot);
+                self.serve_pool(&host, pool, id);
+            }
+        }
+    }
+
+    /// A connection could not be opened.
+    pub(super) fn dial_failed(&mut self, slot: usize, why: &str) {
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let Role::Dialing(dial) = std::mem::replace(&mut c.role, Role::Closing) else {
+            return;
+        };
+        let Dial {
+            host,
+            cluster,
+            purpose,
+            ..
+        } = *dial;
+        self.uncount(cluster);
+        self.close_soon(slot);
+        match purpose {
+            Purpose::Pool(pool) => self.pool_dial_failed(&host, pool, cluster, why),
+            Purpose::Tunnel(down) => self.tunnel_dial_failed(down, why),
+        }
+    }
+
+    /// All that waited for a connection that could not be opened fail with it, as in Envoy.
+    fn pool_dial_failed(
+        &mut self,
+        host: &Rc<HostState>,
+        pool: usize,
+        cluster: ClusterId,
+        why: &str,
+    ) {
+        let waiting = host.with(pool, |p| {
+            p.dialing = p.dialing.saturating_sub(1);
+            std::mem::take(&mut p.waiting)
+        });
+        for key in waiting.into_iter().flatten() {
+            self.unpend(cluster);
+            if let Some(s) = self.stream(key) {
+                s.failure = why.to_owned().into();
+            }
+            self.attempt_failed(key, Failure::Connect);
+        }
+    }
+
+    pub(super) fn unpend(&mut self, cluster: ClusterId) {
+        if let Some(state) = self
+            .clusters
+            .get_mut(cluster.index())
+            .and_then(Option::as_mut)
+        {
+            state.pending = state.pending.saturating_sub(1);
+        }
+    }
+}
+
+/// How bytes go to a host.
+fn transport<'c>(cluster: &'c Cluster, host: &HostState) -> &'c UpstreamTransport {
+    const RAW: &UpstreamTransport = &UpstreamTransport::Raw;
+    let at = usize::from(host.host.transport);
+    cluster
+        .transports
+        .get(at)
+        .or_else(|| cluster.transports.first())
+        .unwrap_or(RAW)
+}
+
+fn session(
+    tls: &UpstreamTls,
+    alpn: Vec<Vec<u8>>,
+    host: &HostState,
+) -> Result<Session, rustls::Error> {
+    let by_address = || ServerName::IpAddress(host.host.address.ip().into());
+    let name = match &tls.sni {
+        // Istio's names (`outbound_.80_._.reviews.default.svc.cluster.local`) have underscores, which DNS names may.
+        Some(sni) => ServerName::try_from(sni.to_string()).unwrap_or_else(|_| by_address()),
+        None => by_address(),
+    };
+    Session::client(&tls.config, name, alpn)
+}
+
+/// Begins to connect.
+fn connect(
+    address: SocketAddr,
+    cluster: &Cluster,
+    source: Option<SocketAddr>,
+) -> std::io::Result<TcpStream> {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        None,
+    )?;
+    socket.set_tcp_nodelay(true)?;
+    if let Some(keepalive) = &cluster.keepalive {
+        let mut settings = socket2::TcpKeepalive::new();
+        if let Some(time) = keepalive.time {
+            settings = settings.with_time(time);
+        }
+        if let Some(interval) = keepalive.interval {
+            settings = settings.with_interval(interval);
+        }
+        if let Some(probes) = keepalive.probes {
+            settings = settings.with_retries(probes);
+        }
+        socket.set_tcp_keepalive(&settings)?;
+    }
+    let bound = source.or(cluster.bind.map(|ip| SocketAddr::new(ip, 0)));
+    if let Some(bound) = bound.filter(|b| b.is_ipv4() == address.is_ipv4()) {
+        socket.bind(&SockAddr::from(bound))?;
+    }
+    match socket.connect(&SockAddr::from(address)) {
+        Ok(()) => {}
+        Err(e) if e.raw_os_error() == Some(115) || e.kind() == std::io::ErrorKind::WouldBlock => {}
+        Err(e) => return Err(e),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// What Envoy says of a failed connect.
+fn transport_failure(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => {
+            "delayed connect error: Connection refused".to_owned()
+        }
+        _ => format!("delayed connect error: {error}"),
+    }
+}
+
+fn http2_client() -> http2::Config {
+    http2::Config {
+        initial_window: 1 << 20,
+        connection_window: 16 << 20,
+        ..http2::Config::default()
+    }
+}
