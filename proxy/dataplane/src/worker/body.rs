@@ -396,11 +396,13 @@ impl Worker {
         s.stage = Stage::Waiting;
         s.to_up.bytes = replay;
         s.to_up.done = false;
-        s.owed_down = 0;
+        // Kept here in any case: the client need not wait for the next attempt.
+        let (down, down_place, owed) = (s.down, s.down_place, std::mem::take(&mut s.owed_down));
         s.to_down.clear();
         s.has_trailers = false;
         s.response.clear();
         s.sent_at = None;
+        self.release_on(down, down_place, owed);
         self.timers.add(now + wait, Timer::Retry(key));
         true
     }

@@ -205,7 +205,8 @@ impl Worker {
         let Some((conn, place)) = s.up.take() else {
             return;
         };
-        s.owed_up = 0;
+        let owed = std::mem::take(&mut s.owed_up);
+        self.release_on(conn, place, owed);
         if place == Place::Http1
             && let Some(Role::Client(client)) = self.conns.get_mut(conn).map(|c| &mut c.role)
         {

@@ -48,7 +48,7 @@ impl Worker {
         let Some(s) = self.stream(key) else { return };
         let up = s.up.take();
         let ended = s.to_up.done && s.to_down.end;
-        s.owed_up = 0;
+        let owed = std::mem::take(&mut s.owed_up);
         let (host, cluster, counted, retrying) = (
             s.host.clone(),
             s.cluster.as_ref().map(|c| c.id),
@@ -70,6 +70,8 @@ impl Worker {
             }
         }
         let Some((slot, place)) = up else { return };
+        // The connection is shared: what this answer held of its window comes back, read or not.
+        self.release_on(slot, place, owed);
         self.leave_up(key, slot, place, ended);
     }
 
@@ -155,9 +157,7 @@ impl Worker {
             self.timers.add(now + LOG_DELAY, Timer::Logs);
         }
         self.free_streams.push(key.slot);
-        if !down_gone {
-            self.release_on(down, place, owed);
-        }
+        self.release_on(down, place, owed);
         self.leave_down(key, down, place, down_gone, whole);
     }
 
