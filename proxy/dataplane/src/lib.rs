@@ -4,7 +4,6 @@
 
 mod codec;
 mod conn;
-mod date;
 mod logs;
 mod peer;
 mod random;

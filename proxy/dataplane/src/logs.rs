@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// Bytes that a worker collects before it hands them over without waiting for the second to end.
 const FULL: usize = 64 << 10;
-/// Hand-overs that may wait for the writer. Beyond it lines are dropped and counted: a slow disk must not stop traffic.
+/// Hand-overs that may wait for the writer. Beyond it lines are dropped, and that is logged: a slow disk must not stop
+/// traffic.
 const WAITING: usize = 64;
 
 type Batch = (Arc<str>, Vec<u8>);
@@ -18,7 +19,6 @@ type Batch = (Arc<str>, Vec<u8>);
 pub(crate) struct Lines {
     by_path: Vec<Batch>,
     to: SyncSender<Batch>,
-    pub(crate) dropped: u64,
 }
 
 impl Lines {
@@ -50,7 +50,10 @@ impl Lines {
             if let Err(TrySendError::Full((_, batch)) | TrySendError::Disconnected((_, batch))) =
                 self.to.try_send((path.clone(), batch))
             {
-                self.dropped += batch.iter().filter(|b| **b == b'\n').count() as u64;
+                let lines = batch.iter().filter(|b| **b == b'\n').count();
+                tracing::warn!(
+                    "access log {path}: {lines} lines are lost: it is written too slowly"
+                );
             }
         }
     }
@@ -74,7 +77,6 @@ impl Writer {
         Lines {
             by_path: Vec::new(),
             to: self.to.clone(),
-            dropped: 0,
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Idle(usize, u64),
     /// A draining connection's time is over.
     Drained(usize, u64),
+    /// A listening socket that had no room is asked again.
+    Accept(usize),
     /// Log lines are due at the writer.
     Logs,
     /// Ejections are looked at.

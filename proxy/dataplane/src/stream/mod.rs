@@ -10,6 +10,7 @@ use graph::cluster::Cluster;
 use graph::manager::HttpManager;
 use graph::route::{Route, VirtualHost};
 use headers::Headers;
+use slab::Slab;
 
 use crate::codec::Place;
 use crate::conn::Downstream;
@@ -20,6 +21,13 @@ use crate::upstream::host::HostState;
 pub(crate) struct StreamKey {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
+}
+
+/// The request of a key, if it is still under way. It borrows the slab alone: its connections stay free to be used.
+pub(crate) fn live(streams: &mut Slab<Stream>, key: StreamKey) -> Option<&mut Stream> {
+    streams
+        .get_mut(key.slot as usize)
+        .filter(|s| s.live && s.generation == key.generation)
 }
 
 /// How far a request is on its way upstream.
@@ -120,4 +128,12 @@ pub(crate) struct Stream {
     pub(crate) aborts: Option<graph::policy::Abort>,
     /// What is tried again: the route's policy and what the client may ask.
     pub(crate) asked: balance::Asked,
+}
+
+impl Stream {
+    /// Whether it still waits for a connection to this endpoint: a later attempt may wait for another one.
+    pub(crate) fn waits_for(&self, host: &Rc<HostState>) -> bool {
+        let this = self.host.as_ref().is_some_and(|h| Rc::ptr_eq(h, host));
+        this && self.stage == Stage::Waiting && self.counted && self.up.is_none()
+    }
 }

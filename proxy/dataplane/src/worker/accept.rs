@@ -20,6 +20,8 @@ use crate::wire::{Wire, canonical};
 
 /// Accepted in one go before others get their turn.
 const AT_ONCE: usize = 64;
+/// Between two tries of a listening socket that cannot accept.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 /// A handshake or inspection that takes longer is given up where the listener says nothing.
 const OPENING: std::time::Duration = std::time::Duration::from_secs(15);
 
@@ -35,8 +37,9 @@ impl Worker {
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // Out of descriptors and the like: what waits is tried again when something ends.
-                    tracing::warn!("listener {name}: {error}");
+                    // Out of descriptors and the like. What waits makes no new edge.
+                    tracing::warn!("listener {name}: {error}; trying again in {PAUSE:?}");
+                    self.timers.add(self.now + PAUSE, Timer::Accept(listening));
                     return;
                 }
             }
@@ -223,14 +226,22 @@ impl Worker {
         match &chain.tls {
             None => self.enter(slot, &chain),
             Some(Secured::Waiting) => self.close(slot),
+            // The handshake has a time of its own; inspection may have taken for ever.
             Some(Secured::Ready(tls)) => match Session::server(&tls.config) {
                 Ok(session) => {
                     c.wire.tls = Some(Box::new(session));
                     c.wire.open = false;
+                    let (chain_timeout, number) = (chain.connect_timeout, c.number);
                     let role = std::mem::replace(&mut c.role, Role::Closing);
                     if let Role::Inspecting(arrival) = role {
                         c.role = Role::Accepting(arrival, chain);
                     }
+                    let within = match chain_timeout {
+                        time if time.is_zero() => OPENING,
+                        time => time,
+                    };
+                    self.timers
+                        .add(self.now + within, Timer::Opening(slot, number));
                     self.feed_unread(slot);
                 }
                 Err(error) => {

@@ -14,7 +14,7 @@ use super::dispatch::Failure;
 use super::request::REPLAY;
 use crate::codec::Place;
 use crate::conn::Role;
-use crate::stream::{Stage, Stream, StreamKey};
+use crate::stream::{Stage, Stream, StreamKey, live};
 use crate::timers::Timer;
 
 impl Worker {
@@ -44,11 +44,7 @@ impl Worker {
 
     /// Sends on what of a request's body can go.
     pub(super) fn pump_up(&mut self, key: StreamKey) {
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         let Some((up, place)) = s.up.filter(|_| !s.to_up.done) else {
@@ -91,11 +87,7 @@ impl Worker {
 
     /// An answer before the answer.
     pub(super) fn on_informational(&mut self, key: StreamKey) {
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         let (down, place) = (s.down, s.down_place);
@@ -110,11 +102,7 @@ impl Worker {
 
     /// The head of an answer came: it is in `scratch`.
     pub(super) fn on_answer(&mut self, key: StreamKey, end: bool) {
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         if s.stage != Stage::Sent {
@@ -167,11 +155,7 @@ impl Worker {
 
     /// The trailers of an answer came: they are in `scratch`.
     pub(super) fn on_answer_trailers(&mut self, key: StreamKey) {
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         if s.stage != Stage::Answering {
@@ -185,11 +169,7 @@ impl Worker {
 
     /// Sends the head of an answer and what of its body there is.
     pub(super) fn send_answer(&mut self, key: StreamKey) {
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         let (down, place) = (s.down, s.down_place);
@@ -217,11 +197,7 @@ impl Worker {
 
     /// Sends on what of an answer's body can go.
     pub(super) fn pump_down(&mut self, key: StreamKey) {
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         if s.to_down.done || !s.head_sent || s.down_gone {
@@ -494,7 +470,8 @@ fn prepare(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime)
             .set(Known::XEnvoyUpstreamServiceTime, millis.as_bytes());
     }
     if !s.response.has(Known::Date) {
-        s.response.push_known(Known::Date, &crate::date::http(wall));
+        s.response
+            .push_known(Known::Date, httpdate::fmt_http_date(wall).as_bytes());
     }
     if let (Some(cors), Some(origin)) = (
         s.route

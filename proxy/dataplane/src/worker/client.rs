@@ -154,12 +154,18 @@ impl Worker {
 
     /// An endpoint's codec failed: everything on the connection fails with it.
     fn client_broke(&mut self, slot: usize) {
+        self.leave_pool(slot);
+        self.fail_all(slot, Failure::Protocol);
+        self.uncount_connection(slot);
+        // What the codec has to say of it (GOAWAY) still goes out.
+        self.close_soon(slot);
+    }
+
+    fn fail_all(&mut self, slot: usize, failure: Failure) {
         self.streams_of(slot, false, |w, key| {
             w.forget_up(key);
-            w.attempt_failed(key, Failure::Protocol);
+            w.attempt_failed(key, failure);
         });
-        self.retire(slot);
-        self.close_soon(slot);
     }
 
     /// The endpoint sends no more.
@@ -173,19 +179,16 @@ impl Worker {
                 self.on_answer_data(key, b"", true);
             }
         }
-        self.client_gone(slot, "connection_termination");
+        self.client_gone(slot);
     }
 
     /// An endpoint's connection is gone with all requests on it.
-    pub(super) fn client_gone(&mut self, slot: usize, _why: &str) {
+    pub(super) fn client_gone(&mut self, slot: usize) {
         if let Some(c) = self.conns.get_mut(slot) {
             c.wire.broken = true;
         }
-        self.retire(slot);
-        self.streams_of(slot, false, |w, key| {
-            w.forget_up(key);
-            w.attempt_failed(key, Failure::Terminated);
-        });
+        self.leave_pool(slot);
+        self.fail_all(slot, Failure::Terminated);
         self.uncount_connection(slot);
         self.close(slot);
     }

@@ -1,10 +1,12 @@
 //! A new configuration in a worker: sockets come and go, connections of chains that went are drained.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
 
 use graph::Graph;
+use graph::chain::FilterChain;
 use mio::net::TcpListener;
 use mio::{Interest, Token};
 
@@ -126,20 +128,19 @@ impl Worker {
 
     /// Connections whose chain is not in the configuration any more are drained, as Envoy does.
     fn drain_replaced(&mut self) {
-        let alive = |w: &Worker, chain: &Arc<graph::chain::FilterChain>| {
-            let in_listener = |l: &Arc<graph::listener::Listener>| {
-                l.chains
-                    .iter()
-                    .chain(&l.default_chain)
-                    .any(|c| Arc::ptr_eq(c, chain))
-            };
-            w.graph.listeners.iter().any(in_listener)
-        };
+        // By address: a chain that did not change is the same one.
+        let alive: HashSet<*const FilterChain> = self
+            .graph
+            .listeners
+            .iter()
+            .flat_map(|l| l.chains.iter().chain(&l.default_chain))
+            .map(Arc::as_ptr)
+            .collect();
         let slots: Vec<(usize, u64, std::time::Duration)> = self
             .conns
             .iter()
             .filter_map(|(at, c)| match &c.role {
-                Role::Server(s) if !s.draining && !alive(self, &s.chain) => {
+                Role::Server(s) if !s.draining && !alive.contains(&Arc::as_ptr(&s.chain)) => {
                     Some((at, c.number, s.manager.drain_timeout))
                 }
                 _ => None,
@@ -153,7 +154,7 @@ impl Worker {
     }
 
     fn drain(&mut self, inbound_only: bool) {
-        self.draining = true;
+        self.draining = Some(inbound_only);
         let slots: Vec<usize> = self
             .conns
             .iter()

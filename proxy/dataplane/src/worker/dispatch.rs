@@ -10,7 +10,7 @@ use headers::{Headers, Known};
 use super::{Todo, Worker};
 use crate::codec::{Codec, Place, length};
 use crate::conn::Role;
-use crate::stream::{Stage, StreamKey};
+use crate::stream::{Stage, StreamKey, live};
 use crate::timers::Timer;
 use crate::upstream::cluster::ClusterState;
 use crate::upstream::host::{HostState, PoolKey};
@@ -185,9 +185,7 @@ impl Worker {
                 return;
             };
             self.unpend(cluster);
-            let wanted = self
-                .stream(key)
-                .is_some_and(|s| s.stage == Stage::Waiting && s.up.is_none());
+            let wanted = self.stream(key).is_some_and(|s| s.waits_for(host));
             if !wanted {
                 self.give_back(host, pool, slot);
                 continue;
@@ -212,11 +210,7 @@ impl Worker {
     /// Sends a request on a connection. Whether the connection took it.
     fn send_request(&mut self, key: StreamKey, slot: usize) -> bool {
         let now = self.now;
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return true;
         };
         let Some(c) = self.conns.get_mut(slot) else {
@@ -293,28 +287,31 @@ impl Worker {
     }
 
     /// A connection takes no new requests.
-    pub(super) fn retire(&mut self, slot: usize) {
+    pub(super) fn leave_pool(&mut self, slot: usize) {
         let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role) else {
             return;
         };
         client.draining = true;
         let (host, pool, cluster) = (client.host.clone(), client.pool, client.cluster);
-        let empty = client.current.is_none()
-            && !matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0);
-        host.with(pool, |p| p.ready.retain(|r| *r != slot));
-        if host
-            .with(pool, |p| !p.waiting.is_empty())
-            .unwrap_or_default()
-        {
+        let waited_for = host.with(pool, |p| {
+            p.ready.retain(|r| *r != slot);
+            !p.waiting.is_empty()
+        });
+        if waited_for.unwrap_or_default() {
             self.todo.push_back(Todo::Pool(host, pool, cluster));
         }
-        if empty
-            && !self
-                .conns
-                .get(slot)
-                .is_some_and(|c| c.gone || c.wire.broken)
-        {
-            self.uncount(cluster);
+    }
+
+    /// A connection takes no new requests and ends with its last.
+    pub(super) fn retire(&mut self, slot: usize) {
+        self.leave_pool(slot);
+        let Some(Role::Client(client)) = self.conns.get(slot).map(|c| &c.role) else {
+            return;
+        };
+        let busy = client.current.is_some()
+            || matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0);
+        if !busy {
+            self.uncount_connection(slot);
             self.close_soon(slot);
         }
     }

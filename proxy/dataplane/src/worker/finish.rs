@@ -11,7 +11,7 @@ use http2::ErrorCode;
 use super::{Todo, Worker};
 use crate::codec::{Codec, Place};
 use crate::conn::{Downstream, Record, Role};
-use crate::stream::{Stage, Stream, StreamKey};
+use crate::stream::{Stage, Stream, StreamKey, live};
 use crate::timers::Timer;
 
 /// A line waits at most so long for the writer.
@@ -135,11 +135,7 @@ impl Worker {
         self.abandon_up(key);
         let now = self.now;
         let wall = self.wall;
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         s.live = false;

@@ -33,7 +33,7 @@ use slab::Slab;
 use crate::conn::Conn;
 use crate::logs::Lines;
 use crate::random::Random;
-use crate::stream::{Stream, StreamKey};
+use crate::stream::{Stream, StreamKey, live};
 use crate::timers::{Timer, Timers};
 use crate::upstream::cluster::ClusterState;
 
@@ -123,7 +123,8 @@ pub(crate) struct Worker {
     wall: SystemTime,
     next_number: u64,
     open: OpenConnections,
-    draining: bool,
+    /// Clients are told that their connections end: those of inbound listeners only (`true`), or all.
+    draining: Option<bool>,
     stopping: bool,
 }
 
@@ -158,7 +159,7 @@ impl Worker {
             wall: SystemTime::now(),
             next_number: 0,
             open,
-            draining: false,
+            draining: None,
             stopping: false,
         }
     }
@@ -279,6 +280,7 @@ impl Worker {
                 }
             }
             Timer::Logs => self.lines.flush(),
+            Timer::Accept(listening) => self.accept(listening),
             Timer::Outliers(id) => {
                 let since = self.since_start();
                 let state = self.clusters.get_mut(id.index()).and_then(Option::as_mut);
@@ -298,9 +300,7 @@ impl Worker {
 
     /// The request of a key, if it is still under way.
     fn stream(&mut self, key: StreamKey) -> Option<&mut Stream> {
-        self.streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
+        live(&mut self.streams, key)
     }
 
     /// Time since the worker began, for what counts in durations.

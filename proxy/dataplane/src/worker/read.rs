@@ -235,7 +235,7 @@ impl Worker {
         c.wire.broken = true;
         match &c.role {
             Role::Server(_) => self.server_gone(slot),
-            Role::Client(_) => self.client_gone(slot, "connection_termination"),
+            Role::Client(_) => self.client_gone(slot),
             Role::Tunnel(_) => self.tunnel_gone(slot),
             Role::Dialing(_) => self.dial_failed(slot, &error.to_string()),
             Role::Inspecting(_) | Role::Accepting(..) | Role::Closing => self.close(slot),

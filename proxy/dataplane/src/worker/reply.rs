@@ -8,8 +8,7 @@ use graph::policy::Abort;
 use headers::{Headers, Known};
 
 use super::Worker;
-use crate::date;
-use crate::stream::{Stage, StreamKey};
+use crate::stream::{Stage, StreamKey, live};
 use crate::timers::Timer;
 
 impl Worker {
@@ -36,11 +35,7 @@ impl Worker {
         details: impl Into<Cow<'static, str>>,
     ) {
         let wall = self.wall;
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         s.flags |= flags;
@@ -80,7 +75,7 @@ impl Worker {
                 head.push_known(Known::ContentLength, b"0");
             }
         }
-        head.push_known(Known::Date, &date::http(wall));
+        head.push_known(Known::Date, httpdate::fmt_http_date(wall).as_bytes());
         routing::server::set(&mut s.response, &s.manager);
         let body: &[u8] = if grpc || s.is_head { b"" } else { body };
         s.to_down.bytes.extend_from_slice(body);

@@ -13,7 +13,7 @@ use routing::cors::Verdict;
 use super::{Todo, Worker};
 use crate::codec::Place;
 use crate::conn::Role;
-use crate::stream::{Pending, Stage, Stream, StreamKey};
+use crate::stream::{Pending, Stage, Stream, StreamKey, live};
 use crate::timers::Timer;
 
 /// Bytes of a request's body that are kept to send them again; a longer one is not retried (Envoy: the buffer limit).
@@ -36,7 +36,10 @@ impl Worker {
         };
         server.requests = server.requests.saturating_add(1);
         let limit = server.manager.max_requests_per_connection;
-        let last = limit != 0 && server.requests == limit;
+        let ending = self
+            .draining
+            .is_some_and(|inbound_only| !inbound_only || server.manager.is_inbound());
+        let last = ending || limit != 0 && server.requests == limit;
         let (facts, manager) = (server.facts.clone(), server.manager.clone());
         let key = match self.free_streams.pop() {
             Some(free) => {
@@ -71,11 +74,7 @@ impl Worker {
             self.random.next(),
             self.random.next(),
         ];
-        let Some(s) = self
-            .streams
-            .get_mut(key.slot as usize)
-            .filter(|s| s.live && s.generation == key.generation)
-        else {
+        let Some(s) = live(&mut self.streams, key) else {
             return;
         };
         let manager = s.manager.clone();

@@ -32,19 +32,19 @@ impl Worker {
             return;
         };
         let alpn = c.wire.tls.as_ref().and_then(|t| t.alpn());
-        let first = c.wire.unread.as_slice();
-        let http2 = match manager.codec {
-            manager::Codec::Http1 => false,
-            manager::Codec::Http2 => true,
-            manager::Codec::Auto => match (alpn, plaintext) {
-                (Some(alpn), _) => matches!(alpn, b"h2" | b"istio-h2"),
-                (None, Some(found)) => found == "h2c",
-                (None, None) => matches!(inspect::http(first), inspect::Http::Http2),
-            },
+        // `None`: neither ALPN nor inspection tells, and the first bytes decide. `istio` alone says nothing of HTTP.
+        let told = match (alpn, plaintext) {
+            (Some(b"h2" | b"istio-h2"), _) => Some(true),
+            (Some(b"istio" | b"istio-peer-exchange"), _) | (None, None) => None,
+            (Some(_), _) => Some(false),
+            (None, Some(found)) => Some(found == "h2c"),
         };
-        // Without ALPN and inspection the first bytes decide, and there may be none yet.
-        let undecided =
-            manager.codec == manager::Codec::Auto && alpn.is_none() && plaintext.is_none();
+        let told = match manager.codec {
+            manager::Codec::Http1 => Some(false),
+            manager::Codec::Http2 => Some(true),
+            manager::Codec::Auto => told,
+        };
+        let http2 = told == Some(true);
         let codec = if http2 {
             Codec::Http2(Box::new(http2::Connection::new(
                 http2::Role::Server,
@@ -57,7 +57,7 @@ impl Worker {
             )))
         };
         let number = c.number;
-        c.undecided = undecided && !http2;
+        c.undecided = told.is_none();
         c.role = Role::Server(Box::new(Server {
             facts,
             manager: manager.clone(),
@@ -75,8 +75,8 @@ impl Worker {
 
     /// What a client sent. How many bytes at the end were left for later.
     pub(super) fn on_server_bytes(&mut self, slot: usize, bytes: &[u8]) -> usize {
-        if self.conns.get(slot).is_some_and(|c| c.undecided) {
-            self.decide_version(slot, bytes);
+        if self.conns.get(slot).is_some_and(|c| c.undecided) && !self.decide_version(slot, bytes) {
+            return 0;
         }
         let mut input = bytes;
         loop {
@@ -113,22 +113,32 @@ impl Worker {
         input.len()
     }
 
-    fn decide_version(&mut self, slot: usize, bytes: &[u8]) {
+    /// Chooses the version of HTTP by the first bytes. `false`: they are too few and were kept.
+    fn decide_version(&mut self, slot: usize, bytes: &[u8]) -> bool {
+        // Three bytes tell the preface from every method.
+        const TELLING: &[u8] = b"PRI";
         let Some(c) = self.conns.get_mut(slot) else {
-            return;
+            return false;
         };
+        if bytes.len() < TELLING.len()
+            && TELLING.starts_with(bytes)
+            && matches!(&c.role, Role::Server(s) if !s.facts.tls)
+        {
+            c.wire.keep(bytes);
+            return false;
+        }
         c.undecided = false;
         let Role::Server(server) = &mut c.role else {
-            return;
+            return false;
         };
-        // Three bytes tell the preface from every method.
-        if bytes.starts_with(b"PRI") {
+        if bytes.starts_with(TELLING) {
             let config = http2_server(&server.manager);
             server.codec = Codec::Http2(Box::new(http2::Connection::new(
                 http2::Role::Server,
                 config,
             )));
         }
+        true
     }
 
     fn on_http2_request(&mut self, slot: usize, event: Event<'_>) {
@@ -423,10 +433,8 @@ impl Worker {
         match &mut server.codec {
             Codec::Http2(codec) => codec.drain(),
             Codec::Http1(codec) => {
+                // Said with the next answer; an idle connection stays until then or its end.
                 codec.close_after();
-                if server.current.is_none() && codec.is_idle() {
-                    // Nothing is under way to say it with: the connection stays until its next request or its end.
-                }
             }
         }
         self.touch(slot);
@@ -483,7 +491,7 @@ impl Worker {
                 }
                 self.close_soon(slot);
             }
-            Some(Role::Client(_)) => self.client_gone(slot, ""),
+            Some(Role::Client(_)) => self.client_gone(slot),
             _ => {}
         }
     }

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use graph::cluster::UpstreamProtocol;
 use graph::route::Action;
+use http_body_util::BodyExt;
 
 use crate::graphs::{cluster, forward, graph, http, manager, route};
-use crate::peers::{ask1, ask2, free, http1, http2, lines, server, started};
+use crate::peers::{ask1, ask2, free, http1, http2, http2_with_window, lines, server, started};
 
 fn all_to(id: u32, log: &std::path::Path) -> graph::chain::Network {
     http(manager(
@@ -226,5 +227,37 @@ async fn what_cannot_be_sent_on_is_answered_as_envoy_does() {
         lines[8].contains(" 404 NR route_not_found "),
         "{}",
         lines[8]
+    );
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_to_their_end_take_nothing_from_the_shared_connection() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let (upstream, connections) = server("one").await;
+    let address = free();
+    let clusters = vec![cluster(0, &[upstream], UpstreamProtocol::Http2)];
+    let _plane = started(address, &graph(address, all_to(0, &log), clusters)).await;
+    let mut client = http2_with_window(address, 16 << 10).await;
+    // More than the window of the connection to the endpoint holds, were each one's share lost.
+    let all = async {
+        for _ in 0..100 {
+            let request = ::http::Request::get("http://service/big")
+                .body(Default::default())
+                .unwrap();
+            let mut answer = client.send_request(request).await.unwrap();
+            // It has begun; the rest waits behind the client's own window when the stream is reset.
+            answer.body_mut().frame().await.unwrap().unwrap();
+        }
+        ask2(&mut client, "GET", "/big", Bytes::new()).await
+    };
+    let last = tokio::time::timeout(std::time::Duration::from_secs(20), all)
+        .await
+        .expect("the window is open");
+    assert_eq!(last.body.len(), 1 << 20);
+    assert_eq!(
+        connections.load(Ordering::Relaxed),
+        1,
+        "all of it over one connection"
     );
 }

@@ -64,6 +64,7 @@ async fn answer(
     }
     let answer = match head.uri.path() {
         "/echo" => body,
+        "/big" => Bytes::from(vec![b'b'; 1 << 20]),
         path => Bytes::from(format!("{name} {} {path} {}", head.method, body.len())),
     };
     Ok(response.body(Full::new(answer)).unwrap())
@@ -108,11 +109,20 @@ async fn whole(response: Response<Incoming>) -> Answer {
 
 /// A client's HTTP/2 connection.
 pub async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+    http2_with_window(address, 1 << 20).await
+}
+
+/// A client's HTTP/2 connection that lets so many bytes of an answer come unread.
+pub async fn http2_with_window(
+    address: SocketAddr,
+    window: u32,
+) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
     let socket = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
-            .await
-            .unwrap();
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(socket))
+        .await
+        .unwrap();
     tokio::spawn(connection);
     sender
 }
