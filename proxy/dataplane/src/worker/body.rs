@@ -1,10 +1,7 @@
 //! Bodies on their way, both ways, no faster than who takes them.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
-use accesslog::Flags;
-use balance::{Outcome as Attempt, Recorded, ResetKind, Verdict, decide};
 use graph::route::{Action, Target};
 use headers::{Headers, Known};
 use http2::ErrorCode;
@@ -15,7 +12,6 @@ use super::request::REPLAY;
 use crate::codec::Place;
 use crate::conn::Role;
 use crate::stream::{Stage, Stream, StreamKey, live};
-use crate::timers::Timer;
 
 impl Worker {
     /// A part of a request's body came.
@@ -260,198 +256,6 @@ impl Worker {
             }
         }
         self.finish(key);
-    }
-
-    /// An attempt failed before its answer was over: again, or an answer that says so.
-    pub(super) fn attempt_failed(&mut self, key: StreamKey, failure: Failure) {
-        let Some(s) = self.stream(key) else { return };
-        match s.stage {
-            Stage::Local => return,
-            Stage::Answering => {
-                if s.to_down.end {
-                    // The answer is whole already; only its connection went.
-                    return;
-                }
-                let (flags, reason) = failure.flags();
-                s.flags |= flags;
-                s.details = format!("upstream_reset_after_response_started{{{reason}}}").into();
-                return self.break_answer(key);
-            }
-            Stage::Waiting | Stage::Sent => {}
-        }
-        self.record(key, failure.recorded());
-        if self.retry_after_failure(key, failure) {
-            return;
-        }
-        let Some(s) = self.stream(key) else { return };
-        let (flags, reason) = failure.flags();
-        if failure == Failure::PerTryTimeout {
-            return self.reply(
-                key,
-                504,
-                b"upstream request timeout",
-                flags,
-                "upstream_per_try_timeout",
-            );
-        }
-        let transport = match (failure, s.failure.is_empty()) {
-            (Failure::Connect, false) => format!(", transport failure reason: {}", s.failure),
-            _ => String::new(),
-        };
-        let body = format!(
-            "upstream connect error or disconnect/reset before headers. reset reason: {}{transport}",
-            reason.replace('_', " ")
-        );
-        let details = match (failure, s.failure.is_empty()) {
-            (Failure::Connect, false) => format!(
-                "upstream_reset_before_response_started{{{reason}|{}}}",
-                s.failure.replace(' ', "_")
-            ),
-            _ => format!("upstream_reset_before_response_started{{{reason}}}"),
-        };
-        self.reply(key, 503, body.as_bytes(), flags, details);
-    }
-
-    /// Whether an answer is one that the route tries again, and it is tried.
-    fn retry_after_answer(&mut self, key: StreamKey) -> bool {
-        let Some(s) = self.stream(key) else {
-            return false;
-        };
-        // The answer of a gRPC call without body has its status among its headers.
-        let grpc = s
-            .response
-            .get(Known::GrpcStatus)
-            .and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
-        let status = grpc.map_or(s.status, routing::grpc::status_to_http);
-        self.record(key, Recorded::Status(status));
-        let Some(s) = self.stream(key) else {
-            return false;
-        };
-        let Some(wait) = wait_before_retry(s, None) else {
-            return false;
-        };
-        self.again(key, wait)
-    }
-
-    fn retry_after_failure(&mut self, key: StreamKey, failure: Failure) -> bool {
-        let Some(s) = self.stream(key) else {
-            return false;
-        };
-        let kind = failure.kind(s.sent_at.is_some());
-        let Some(wait) = wait_before_retry(s, Some(kind)) else {
-            return false;
-        };
-        self.again(key, wait)
-    }
-
-    /// Queues the next attempt. Whether there will be one.
-    fn again(&mut self, key: StreamKey, wait: Duration) -> bool {
-        let now = self.now;
-        let Some(s) = self.stream(key) else {
-            return false;
-        };
-        let (Some(cluster), Some(replay)) = (s.cluster.clone(), s.replay.clone()) else {
-            return false;
-        };
-        let limits = cluster.limits;
-        let Some(state) = self.cluster(cluster.id) else {
-            return false;
-        };
-        if !balance::retry_allowed(&limits, state.retries, state.requests, state.pending) {
-            if let Some(s) = self.stream(key) {
-                s.flags |= Flags::UPSTREAM_OVERFLOW;
-            }
-            return false;
-        }
-        state.retries += 1;
-        self.abandon_up(key);
-        let Some(s) = self.stream(key) else {
-            return false;
-        };
-        s.retrying = true;
-        s.stage = Stage::Waiting;
-        s.to_up.bytes = replay;
-        s.to_up.done = false;
-        // Kept here in any case: the client need not wait for the next attempt.
-        let (down, down_place, owed) = (s.down, s.down_place, std::mem::take(&mut s.owed_down));
-        s.to_down.clear();
-        s.has_trailers = false;
-        s.response.clear();
-        s.sent_at = None;
-        self.release_on(down, down_place, owed);
-        self.timers.add(now + wait, Timer::Retry(key));
-        true
-    }
-}
-
-impl Failure {
-    /// Flags of the log line and the reason in Envoy's words.
-    pub(crate) fn flags(self) -> (Flags, &'static str) {
-        match self {
-            Failure::Connect => (
-                Flags::UPSTREAM_CONNECTION_FAILURE,
-                "remote_connection_failure",
-            ),
-            Failure::Refused => (Flags::UPSTREAM_REMOTE_RESET, "remote_refused_stream_reset"),
-            Failure::RemoteReset => (Flags::UPSTREAM_REMOTE_RESET, "remote_reset"),
-            Failure::Terminated => (
-                Flags::UPSTREAM_CONNECTION_TERMINATION,
-                "connection_termination",
-            ),
-            Failure::Protocol => (Flags::UPSTREAM_PROTOCOL_ERROR, "protocol_error"),
-            Failure::PerTryTimeout => (Flags::UPSTREAM_REQUEST_TIMEOUT, "per_try_timeout"),
-        }
-    }
-
-    /// What ejection sees.
-    fn recorded(self) -> Recorded {
-        match self {
-            Failure::PerTryTimeout => Recorded::TimedOut,
-            _ => Recorded::ConnectFailed,
-        }
-    }
-
-    /// What a retry policy sees. `sent`: the request was on its connection.
-    fn kind(self, sent: bool) -> ResetKind {
-        match self {
-            Failure::Connect => ResetKind::ConnectFailure,
-            Failure::Refused => ResetKind::Refused,
-            Failure::PerTryTimeout => ResetKind::PerTryTimeout,
-            Failure::RemoteReset | Failure::Terminated | Failure::Protocol if sent => {
-                ResetKind::Remote
-            }
-            Failure::RemoteReset | Failure::Terminated | Failure::Protocol => {
-                ResetKind::BeforeRequest
-            }
-        }
-    }
-}
-
-/// How long to wait before the next attempt; `None`: there is none. `reset`: why no answer came; else one did.
-fn wait_before_retry(s: &mut Stream, reset: Option<ResetKind>) -> Option<Duration> {
-    let Some(Action::Forward(forward)) = s.route.as_ref().map(|r| &r.action) else {
-        return None;
-    };
-    let policy = forward.retry.clone()?;
-    if s.replay.is_none() || s.down_gone {
-        return None;
-    }
-    let done = s.attempts.saturating_sub(1);
-    let random = s.random.rotate_left(s.attempts);
-    let attempt = match reset {
-        Some(kind) => Attempt::Reset(kind),
-        None => Attempt::Status {
-            code: s.status,
-            headers: &s.response,
-        },
-    };
-    match decide(&policy, &s.asked, &attempt, done, random) {
-        Verdict::Retry { after } => Some(after),
-        Verdict::NotRetriable => None,
-        Verdict::LimitReached => {
-            s.flags |= Flags::UPSTREAM_RETRY_LIMIT_EXCEEDED;
-            None
-        }
     }
 }
 

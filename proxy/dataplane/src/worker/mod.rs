@@ -13,6 +13,7 @@ mod finish;
 mod read;
 mod reply;
 mod request;
+mod retry;
 mod server;
 mod tunnel;
 mod write;
