@@ -102,6 +102,8 @@ pub(crate) struct Downstream {
     pub(crate) server_name: Arc<str>,
     /// The client's certificate, where it showed one that was verified.
     pub(crate) certificate: Option<Certificate>,
+    /// What `x-forwarded-client-cert` says of it, made once: it is the same for every request.
+    pub(crate) client_cert_element: Option<Vec<u8>>,
     /// URI name of the certificate shown to the client.
     pub(crate) local_uri: Arc<str>,
     pub(crate) tls: bool,

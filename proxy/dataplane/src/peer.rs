@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use graph::manager::ClientCertDetails;
 use graph::tls::{PeerNames, SanKind};
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
@@ -14,7 +15,7 @@ pub(crate) struct Certificate {
     pub(crate) uris: Vec<Arc<str>>,
     /// DNS names in order.
     pub(crate) dns: Vec<Arc<str>>,
-    /// Subject as RFC 2253 writes it.
+    /// Subject; empty in the certificates of Istio's workloads.
     pub(crate) subject: String,
     /// SHA-256 of the certificate, lower-case hex.
     pub(crate) hash: String,
@@ -38,6 +39,25 @@ impl Certificate {
             }
         }
         Some(facts)
+    }
+
+    /// What `x-forwarded-client-cert` says of a client with this certificate, as `details` ask.
+    pub(crate) fn element(&self, local_uri: &str, details: ClientCertDetails) -> Vec<u8> {
+        let uris: Vec<&str> = self.uris.iter().map(|u| &**u).collect();
+        let dns: Vec<&str> = self.dns.iter().map(|d| &**d).collect();
+        let mut text = Vec::new();
+        let facts = routing::xfcc::Certificates {
+            local_uris: &[local_uri],
+            hash: &self.hash,
+            subject: &self.subject,
+            uris: &uris,
+            dns: &dns,
+            // Istio asks for neither; the compiler notes where somebody does.
+            pem: "",
+            chain_pem: "",
+        };
+        routing::xfcc::element(&facts, details, &mut text);
+        text
     }
 
     /// Whether it has one of the names asked for.

@@ -17,12 +17,25 @@ pub enum TextMatch {
 
 /// A matcher and whether upper and lower case are one. With `ignore_case` the pattern is lower case already
 /// (a regular expression ignores the flag, as Envoy's does).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TextMatcher {
     /// What must match.
     pub pattern: TextMatch,
     /// Compare ASCII letters without case.
     pub ignore_case: bool,
+}
+
+impl PartialEq for TextMatch {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(a), Self::Exact(b))
+            | (Self::Prefix(a), Self::Prefix(b))
+            | (Self::Suffix(a), Self::Suffix(b))
+            | (Self::Contains(a), Self::Contains(b)) => a == b,
+            (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
+            _ => false,
+        }
+    }
 }
 
 impl TextMatcher {

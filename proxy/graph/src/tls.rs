@@ -29,6 +29,18 @@ pub struct UpstreamTls {
     pub peers: PeerNames,
 }
 
+impl UpstreamTls {
+    /// Whether a connection made by one serves the other: the same name is asked for and the same peers are expected.
+    /// A new certificate of this side alone does not end connections, as in Envoy.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &UpstreamTls) -> bool {
+        let names = (&self.peers.names, &other.peers.names);
+        self.sni == other.sni
+            && self.alpn == other.alpn
+            && (Arc::ptr_eq(names.0, names.1) || names.0 == names.1)
+    }
+}
+
 /// Names that a peer's certificate may have (`match_typed_subject_alt_names`): one of them is enough, none asks nothing.
 #[derive(Debug, Clone, Default)]
 pub struct PeerNames {
@@ -37,7 +49,7 @@ pub struct PeerNames {
 }
 
 /// A pattern over one kind of subject alternative name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SanMatch {
     /// Which kind.
     pub kind: SanKind,

@@ -126,6 +126,8 @@ pub(crate) struct Stream {
     pub(crate) response_at: Option<Instant>,
     /// The fault that answers once its delay is over.
     pub(crate) aborts: Option<graph::policy::Abort>,
+    /// What a gRPC client is told by an answer from here, where its status says too little.
+    pub(crate) grpc_status: Option<u32>,
     /// What is tried again: the route's policy and what the client may ask.
     pub(crate) asked: balance::Asked,
 }

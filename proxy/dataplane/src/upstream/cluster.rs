@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use balance::{Balancer, Change, Outlier, Recorded};
-use graph::cluster::{Cluster, Discovery};
+use graph::cluster::{Cluster, Discovery, UpstreamTransport};
 use graph::endpoint::{Health, Host, Locality};
+use graph::tls::Secured;
 
 use super::host::HostState;
 
@@ -60,7 +61,7 @@ impl ClusterState {
             connections: 0,
             retries: 0,
         };
-        state.rebuild();
+        state.rebuild(true);
         let fresh = vec![None; state.hosts.len()];
         if let (Some(outlier), Some(settings)) = (&mut state.outlier, cluster.outlier) {
             outlier.update(settings, &fresh);
@@ -84,7 +85,9 @@ impl ClusterState {
             (None, None) => true,
             _ => false,
         };
-        if same_endpoints
+        let alike = speaks_alike(&before, cluster);
+        if alike
+            && same_endpoints
             && before.balancing == cluster.balancing
             && before.outlier == cluster.outlier
         {
@@ -102,22 +105,32 @@ impl ClusterState {
             }
             (place, None) => *place = None,
         }
-        self.rebuild()
+        let mut gone = self.rebuild(alike);
+        if !alike {
+            gone.extend(self.destinations.drain().map(|(_, host)| host));
+        }
+        gone
     }
 
-    fn rebuild(&mut self) -> Vec<Rc<HostState>> {
+    /// Makes the list of hosts; returns those that are in it no more. `keep`: connections of hosts that stay go on.
+    fn rebuild(&mut self, keep: bool) -> Vec<Rc<HostState>> {
+        let mut gone = Vec::new();
         let mut before: HashMap<SocketAddr, Rc<HostState>> =
             self.hosts.drain(..).map(|h| (h.host.address, h)).collect();
         let endpoints = self.cluster.endpoints.clone();
         for host in endpoints.iter().flat_map(|e| e.priorities.iter().flatten()) {
-            let kept = before
-                .remove(&host.address)
-                .filter(|k| k.host.transport == host.transport);
-            let host = kept.unwrap_or_else(|| Rc::new(HostState::new(host.clone())));
+            let host = match before.remove(&host.address) {
+                Some(same) if keep && same.host.transport == host.transport => same,
+                other => {
+                    gone.extend(other);
+                    Rc::new(HostState::new(host.clone()))
+                }
+            };
             host.at.set(self.hosts.len());
             self.hosts.push(host);
         }
-        before.into_values().collect()
+        gone.extend(before.into_values());
+        gone
     }
 
     /// Chooses an endpoint. `destination` is where the request was made to; `tried` are those that a retry avoids.
@@ -201,4 +214,22 @@ impl ClusterState {
 /// Percent of healthy hosts below which all take load; Envoy's default without outlier detection is 50.
 fn panic_percent(cluster: &Cluster) -> u32 {
     cluster.outlier.map_or(50, |o| o.panic_percent)
+}
+
+/// Whether connections made for one version of a cluster may carry requests of the other: a cluster that goes over to
+/// TLS, or expects other peers, must not be served by connections that were made before.
+fn speaks_alike(before: &Cluster, after: &Cluster) -> bool {
+    let same = |pair: (&UpstreamTransport, &UpstreamTransport)| match pair {
+        (UpstreamTransport::Raw, UpstreamTransport::Raw) => true,
+        (UpstreamTransport::Tls(a), UpstreamTransport::Tls(b)) => match (a, b) {
+            (Secured::Ready(a), Secured::Ready(b)) => a.asks_the_same(b),
+            (Secured::Waiting, Secured::Waiting) => true,
+            _ => false,
+        },
+        _ => false,
+    };
+    before.protocol == after.protocol
+        && before.bind == after.bind
+        && before.transports.len() == after.transports.len()
+        && before.transports.iter().zip(&after.transports).all(same)
 }

@@ -313,15 +313,23 @@ impl Worker {
         let (Role::Inspecting(arrival) | Role::Accepting(arrival, _)) = role else {
             return;
         };
+        let local_uri: Arc<str> = match &chain.tls {
+            Some(Secured::Ready(tls)) => tls.local_uri.clone(),
+            _ => "".into(),
+        };
+        let client_cert_element = match (&chain.network, &certificate) {
+            (Network::Http(manager), Some(certificate)) => {
+                Some(certificate.element(&local_uri, manager.set_current_client_cert))
+            }
+            _ => None,
+        };
         let facts = Arc::new(Downstream {
             source: arrival.source,
             destination: arrival.destination,
             server_name: arrival.server_name.clone(),
+            client_cert_element,
             certificate,
-            local_uri: match &chain.tls {
-                Some(Secured::Ready(tls)) => tls.local_uri.clone(),
-                _ => "".into(),
-            },
+            local_uri,
             tls: chain.tls.is_some(),
             number: c.number,
         });

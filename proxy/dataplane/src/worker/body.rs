@@ -316,14 +316,15 @@ fn mutate(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime) 
         Some(&route.response),
         host.as_ref().map(|h| &h.response),
     ];
-    if levels.iter().flatten().all(|l| l.is_empty()) {
-        return;
-    }
-    let mut response = std::mem::take(&mut s.response);
-    for level in levels.into_iter().flatten() {
+    for level in levels.into_iter().flatten().filter(|l| !l.is_empty()) {
+        let mut response = s.response.clone();
         level.apply(&mut response, |template, out| {
-            template.render(&s.entry(now, wall), out)
+            let entry = accesslog::Entry {
+                response: Some(&s.response),
+                ..s.entry(now, wall)
+            };
+            template.render(&entry, out);
         });
+        s.response = response;
     }
-    s.response = response;
 }

@@ -233,7 +233,7 @@ impl Worker {
             ..
         } = *dial;
         match purpose {
-            Purpose::Tunnel(down) => self.tunnel_open(slot, down, &host, local),
+            Purpose::Tunnel(down) => self.tunnel_open(slot, down, local),
             Purpose::Pool(pool) => {
                 let http2 = host.with(pool, |p| p.key.http2).unwrap_or_default();
                 let codec = if http2 {

@@ -55,7 +55,10 @@ impl Worker {
             s.status = 200;
             head.push_known(Known::Status, b"200");
             head.push_known(Known::ContentType, b"application/grpc");
-            let code = routing::grpc::status_of_http(status);
+            let code = s
+                .grpc_status
+                .take()
+                .unwrap_or_else(|| routing::grpc::status_of_http(status));
             head.push_known(Known::GrpcStatus, code.to_string().as_bytes());
             if !body.is_empty() {
                 let mut message = Vec::new();
@@ -134,18 +137,16 @@ impl Worker {
                 );
             }
             Abort::Grpc(status) => {
-                let http = routing::grpc::status_to_http(status);
+                if let Some(s) = self.stream(key) {
+                    s.grpc_status = Some(status);
+                }
                 self.reply(
                     key,
-                    http,
+                    routing::grpc::status_to_http(status),
                     b"fault filter abort",
                     Flags::FAULT_INJECTED,
                     "fault_filter_abort",
                 );
-                if let Some(s) = self.stream(key) {
-                    s.response
-                        .set(Known::GrpcStatus, status.to_string().as_bytes());
-                }
             }
         }
     }

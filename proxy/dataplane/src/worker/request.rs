@@ -68,12 +68,7 @@ impl Worker {
 
     /// Decides what becomes of a request and begins it.
     pub(super) fn decide(&mut self, key: StreamKey) {
-        let randoms = [
-            self.random.next(),
-            self.random.next(),
-            self.random.next(),
-            self.random.next(),
-        ];
+        let randoms: [u64; 5] = std::array::from_fn(|_| self.random.next());
         let Some(s) = live(&mut self.streams, key) else {
             return;
         };
@@ -92,11 +87,16 @@ impl Worker {
                 "missing_path_rejected",
             );
         }
-        if let Some(answer) = normalized(s, &manager) {
-            return match answer {
-                Some(to) => self.redirect_to(key, 307, &to, "path_normalization_failed"),
-                None => self.reply(key, 400, b"", Flags::default(), "path_normalization_failed"),
-            };
+        let path = s.request.get(Known::Path).unwrap_or_default();
+        match routing::normalize(path, rules(&manager)) {
+            Normalized::Same => {}
+            Normalized::Changed(path) => s.request.set(Known::Path, &path),
+            Normalized::Redirect(to) => {
+                return self.redirect_to(key, 307, &to, "path_normalization_failed");
+            }
+            Normalized::Reject => {
+                return self.reply(key, 400, b"", Flags::default(), "path_normalization_failed");
+            }
         }
         let edge = mark(s, &manager, [randoms[0], randoms[1]]);
         let Some(table) = table(&self.graph, &manager) else {
@@ -126,15 +126,17 @@ impl Worker {
                 return self.reply_with(key, 200, &answer, b"", Flags::default(), "cors_response");
             }
         }
-        let injected = match route.fault.as_ref().or(manager.filters.fault.as_ref()) {
-            Some(fault) if manager.filters.fault.is_some() || route.fault.is_some() => {
-                routing::fault(fault, &s.request, [randoms[3], self.random.next()])
-            }
-            _ => routing::Injected::default(),
-        };
+        // Routes configure a filter that the manager has.
+        let fault = manager
+            .filters
+            .fault
+            .as_ref()
+            .map(|own| route.fault.as_ref().unwrap_or(own));
+        let injected = fault.map_or_else(routing::Injected::default, |fault| {
+            routing::fault(fault, &s.request, [randoms[3], randoms[4]])
+        });
         let delay = injected.delay.unwrap_or(Duration::ZERO);
         if let Some(abort) = injected.abort {
-            // Only the abort's time is known to nobody else; a delay before it is honoured by the timer.
             return self.abort(key, abort, delay);
         }
         match &route.action {
@@ -201,46 +203,31 @@ impl Worker {
         let timeouts = routing::timeout::request_timeouts(forward, &s.request, !edge);
         let suppress = manager.filters.suppress_envoy_headers;
         routing::timeout::announce(&mut s.request, forward, timeouts, suppress);
-        let mut request = std::mem::take(&mut s.request);
-        {
-            let s: &Stream = s;
-            let mut render = |template: &accesslog::Template, out: &mut Vec<u8>| {
-                template.render(&s.entry(now, wall), out);
-            };
-            let host = s.virtual_host.as_ref();
-            // The most general level comes last and so wins, unless the table says otherwise.
-            let weighted = choice.weighted.map(|w| &w.request);
-            let levels = [
-                weighted,
-                Some(&route.request),
-                host.map(|h| &h.request),
-                Some(&table.request),
-            ];
-            let apply = |level: Option<&graph::mutation::Mutations>,
-                         request: &mut Headers,
-                         render: &mut _| {
-                if let Some(level) = level.filter(|l| !l.is_empty()) {
-                    level.apply(request, render);
-                }
-            };
-            if table.most_specific_wins {
-                levels
-                    .into_iter()
-                    .rev()
-                    .for_each(|l| apply(l, &mut request, &mut render));
-            } else {
-                levels
-                    .into_iter()
-                    .for_each(|l| apply(l, &mut request, &mut render));
-            }
+        let host = s.virtual_host.clone();
+        // The most general level comes last and so wins, unless the table says otherwise.
+        let mut levels = [
+            choice.weighted.map(|w| &w.request),
+            Some(&route.request),
+            host.as_ref().map(|h| &h.request),
+            Some(&table.request),
+        ];
+        if table.most_specific_wins {
+            levels.reverse();
         }
-        routing::rewrite_path(&mut request, &forward.path, matched, !suppress);
+        for level in levels.into_iter().flatten().filter(|l| !l.is_empty()) {
+            // Values may name the request's own fields: they are read from what it was before this level.
+            let mut request = s.request.clone();
+            level.apply(&mut request, |template, out| {
+                template.render(&s.entry(now, wall), out);
+            });
+            s.request = request;
+        }
+        routing::rewrite_path(&mut s.request, &forward.path, matched, !suppress);
         let rewrite = choice.weighted.map_or(&forward.host, |w| match w.host {
             HostRewrite::None => &forward.host,
             _ => &w.host,
         });
-        routing::rewrite_host(&mut request, rewrite, None, !suppress);
-        s.request = request;
+        routing::rewrite_host(&mut s.request, rewrite, None, !suppress);
         s.cluster = Some(cluster);
         s.stage = Stage::Waiting;
         s.timeouts = timeouts;
@@ -271,23 +258,11 @@ fn table(graph: &graph::Graph, manager: &HttpManager) -> Option<Arc<RouteTable>>
     }
 }
 
-/// Brings the path into one form. `Some(None)`: it has none; `Some(Some(path))`: the client is sent there.
-#[allow(clippy::option_option)] // said above
-fn normalized(s: &mut Stream, manager: &HttpManager) -> Option<Option<Vec<u8>>> {
-    let path = s.request.get(Known::Path)?;
-    let rules = routing::normalize::Rules {
+fn rules(manager: &HttpManager) -> routing::normalize::Rules {
+    routing::normalize::Rules {
         normalize: manager.normalize_path,
         merge_slashes: manager.merge_slashes,
         escaped_slashes: manager.escaped_slashes,
-    };
-    match routing::normalize(path, rules) {
-        Normalized::Same => None,
-        Normalized::Changed(path) => {
-            s.request.set(Known::Path, &path);
-            None
-        }
-        Normalized::Redirect(to) => Some(Some(to)),
-        Normalized::Reject => Some(None),
     }
 }
 
@@ -304,23 +279,11 @@ fn mark(s: &mut Stream, manager: &HttpManager, random: [u64; 2]) -> bool {
     let origin = routing::forwarded::mark(&mut s.request, manager, &connection);
     s.client = origin.client;
     routing::forwarded::set_scheme(&mut s.request, s.facts.tls);
-    let mut element = Vec::new();
-    let current = s.facts.certificate.as_ref().map(|certificate| {
-        let uris: Vec<&str> = certificate.uris.iter().map(|u| &**u).collect();
-        let dns: Vec<&str> = certificate.dns.iter().map(|d| &**d).collect();
-        let facts = routing::xfcc::Certificates {
-            local_uris: &[&*s.facts.local_uri],
-            hash: &certificate.hash,
-            subject: &certificate.subject,
-            uris: &uris,
-            dns: &dns,
-            pem: "",
-            chain_pem: "",
-        };
-        routing::xfcc::element(&facts, manager.set_current_client_cert, &mut element);
-        element.as_slice()
-    });
-    routing::xfcc::set(&mut s.request, manager.forward_client_cert, current);
+    routing::xfcc::set(
+        &mut s.request,
+        manager.forward_client_cert,
+        s.facts.client_cert_element.as_deref(),
+    );
     routing::request_id::set(&mut s.request, manager, origin.edge, random);
     origin.edge
 }
@@ -381,6 +344,7 @@ impl Stream {
             head_sent: false,
             response_at: None,
             aborts: None,
+            grpc_status: None,
             asked: balance::Asked::default(),
         }
     }

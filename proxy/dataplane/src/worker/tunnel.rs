@@ -1,7 +1,6 @@
 //! Connections of bytes.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use accesslog::Flags;
@@ -10,7 +9,6 @@ use graph::cluster::ClusterId;
 
 use super::Worker;
 use crate::conn::{Downstream, Purpose, Record, Role, Tunnel};
-use crate::upstream::host::HostState;
 
 /// Bytes that wait for one half before the other is read no further.
 const ENOUGH: usize = 64 << 10;
@@ -81,13 +79,7 @@ impl Worker {
     }
 
     /// The endpoint's half is open.
-    pub(super) fn tunnel_open(
-        &mut self,
-        slot: usize,
-        down: usize,
-        _host: &Rc<HostState>,
-        local: Option<SocketAddr>,
-    ) {
+    pub(super) fn tunnel_open(&mut self, slot: usize, down: usize, local: Option<SocketAddr>) {
         if let Some(record) = self.record_of(down) {
             record.upstream_local = local;
         } else {

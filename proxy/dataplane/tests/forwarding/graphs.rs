@@ -89,7 +89,11 @@ pub fn forward(id: u32) -> Forward {
 }
 
 pub fn route(prefix: &str, action: Action) -> Arc<Route> {
-    Arc::new(Route {
+    Arc::new(plain_route(prefix, action))
+}
+
+pub fn plain_route(prefix: &str, action: Action) -> Route {
+    Route {
         name: "default".into(),
         on: RouteMatch {
             path: PathMatch::Prefix(prefix.as_bytes().into(), Case::Sensitive),
@@ -106,7 +110,7 @@ pub fn route(prefix: &str, action: Action) -> Arc<Route> {
         fault: None,
         cors: None,
         config: None,
-    })
+    }
 }
 
 pub fn manager(routes: Vec<Arc<Route>>, log: &str) -> HttpManager {

@@ -1,14 +1,17 @@
 //! HTTP.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use graph::cluster::UpstreamProtocol;
+use graph::mutation::{Append, HeaderValue};
+use graph::policy::{Abort, Fault};
 use graph::route::Action;
 use http_body_util::BodyExt;
 
-use crate::graphs::{cluster, forward, graph, http, manager, route};
+use crate::graphs::{cluster, forward, graph, http, manager, plain_route, route};
 use crate::peers::{ask1, ask2, free, http1, http2, http2_with_window, lines, server, started};
 
 fn all_to(id: u32, log: &std::path::Path) -> graph::chain::Network {
@@ -260,4 +263,104 @@ async fn answers_that_nobody_reads_to_their_end_take_nothing_from_the_shared_con
         1,
         "all of it over one connection"
     );
+}
+
+#[tokio::test]
+async fn header_values_are_made_of_the_request_and_of_the_answer_that_they_stand_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let (upstream, _) = server("one").await;
+    let address = free();
+    let value = |name: &str, text: &str| HeaderValue {
+        name: name.as_bytes().into(),
+        value: accesslog::Template::parse_with(text, true).unwrap(),
+        append: Append::OverwriteIfExistsOrAdd,
+    };
+    let mut changed = plain_route("/", Action::Forward(Box::new(forward(0))));
+    changed.request.add = vec![value("x-request-id", "id of %REQ(:path)%")];
+    changed.response.add = vec![value("x-said", "%REQ(:method)% %RESP(:status)%")];
+    let network = http(manager(vec![Arc::new(changed)], log.to_str().unwrap()));
+    let clusters = vec![cluster(0, &[upstream], UpstreamProtocol::Http2)];
+    let _plane = started(address, &graph(address, network, clusters)).await;
+    let answer = ask2(
+        &mut http2(address).await,
+        "GET",
+        "/status/404",
+        Bytes::new(),
+    )
+    .await;
+    assert_eq!(answer.headers["seen-request-id"], "id of /status/404");
+    assert_eq!(answer.headers["x-said"], "GET 404");
+}
+
+#[tokio::test]
+async fn an_injected_grpc_status_reaches_the_client() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let address = free();
+    let mut broken = plain_route("/", Action::Forward(Box::new(forward(0))));
+    broken.fault = Some(Arc::new(Fault {
+        abort: Some((Abort::Grpc(11), 1_000_000)),
+        ..Fault::default()
+    }));
+    let mut manager = manager(vec![Arc::new(broken)], log.to_str().unwrap());
+    manager.filters.fault = Some(Arc::default());
+    let _plane = started(address, &graph(address, http(manager), Vec::new())).await;
+    let mut client = http2(address).await;
+    let request =
+        ::http::Request::post("http://service/x.Y/Z").header("content-type", "application/grpc");
+    let answer = client
+        .send_request(request.body(Default::default()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "11");
+    let line = lines(&log, 1).await.remove(0);
+    assert!(line.contains(" 200 FI fault_filter_abort "), "{line}");
+}
+
+#[tokio::test]
+async fn endpoints_that_move_are_left_without_losing_a_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let (a, _) = server("a").await;
+    let (b, _) = server("b").await;
+    let address = free();
+    let of = |endpoint| {
+        graph(
+            address,
+            all_to(0, &log),
+            vec![cluster(0, &[endpoint], UpstreamProtocol::Http2)],
+        )
+    };
+    let first = of(a);
+    // The listener is the same: only the cluster changes.
+    let listeners = first.listeners.clone();
+    let second = Arc::new(graph::Graph {
+        listeners,
+        ..(*of(b)).clone()
+    });
+    let graphs = [first, second];
+    let plane = started(address, &graphs[0]).await;
+    let mut client = http2(address).await;
+    for turn in 0..50 {
+        plane.publish(&graphs[turn % 2]);
+        let name = ["a", "b"][turn % 2];
+        // Which of the two configurations a request meets depends on the moment; both serve it.
+        eventually(name, async || {
+            ask2(&mut client, "GET", "/", Bytes::new()).await
+        })
+        .await;
+    }
+}
+
+/// Asks until the server of this name answers; any answer but 200 is a failure.
+async fn eventually(name: &str, mut ask: impl AsyncFnMut() -> crate::peers::Answer) {
+    for _ in 0..1000 {
+        let answer = ask().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if answer.body.starts_with(name.as_bytes()) {
+            return;
+        }
+    }
+    panic!("{name} is never asked");
 }
