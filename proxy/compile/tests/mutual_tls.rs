@@ -17,9 +17,9 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     common_tls_context::ValidationContextType,
 };
 use envoy_types::pb::google::protobuf;
-use graph::chain::Transport;
+use graph::chain::{Network, Transport};
 use graph::cluster::UpstreamTransport;
-use graph::tls::Secured;
+use graph::tls::{HTTP1_IN_HTTP2, Secured};
 use mesh::{Authority, HOST, accepted, ready};
 use prost::{Message, Name};
 use rustls::pki_types::ServerName;
@@ -101,6 +101,34 @@ fn a_client_of_the_mesh_that_carries_bytes_is_not_refused_for_its_protocol() {
     let (server, client) = settings(&mut ready(&Authority::new()));
     let (s, _) = shake(&server, &client, &[b"istio"]).unwrap();
     assert_eq!(s.alpn_protocol(), Some(&b"istio"[..]));
+}
+
+#[test]
+fn http1_in_http2_is_agreed_on_with_a_proxy_of_our_own_and_by_chains_of_http_alone() {
+    let mut compiler = ready(&Authority::new());
+    let (server, client) = settings(&mut compiler);
+    let istio: [&[u8]; 3] = [b"istio-http/1.1", b"istio", b"http/1.1"];
+    let (s, _) = shake(&server, &client, &istio).unwrap();
+    assert_eq!(s.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let ours = [HTTP1_IN_HTTP2, istio[0], istio[1], istio[2]];
+    let (s, _) = shake(&server, &client, &ours).unwrap();
+    assert_eq!(s.alpn_protocol(), Some(HTTP1_IN_HTTP2));
+    let graph = compiler.graph();
+    let mut kinds = [0, 0];
+    for chain in graph.listeners.iter().flat_map(|l| &l.chains) {
+        let Some(Secured::Ready(tls)) = &chain.tls else {
+            continue;
+        };
+        let is_http = matches!(chain.network, Network::Http(_));
+        let agrees = tls
+            .config
+            .alpn_protocols
+            .iter()
+            .any(|p| p == HTTP1_IN_HTTP2);
+        assert_eq!(agrees, is_http, "{}", chain.name);
+        kinds[usize::from(is_http)] += 1;
+    }
+    assert!(kinds[0] > 0 && kinds[1] > 0, "{kinds:?}");
 }
 
 #[test]

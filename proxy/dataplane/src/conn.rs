@@ -117,6 +117,8 @@ pub(crate) struct Server {
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) chain: Arc<FilterChain>,
     pub(crate) codec: Codec,
+    /// HTTP/2 carries requests that are HTTP/1.1.
+    pub(crate) carries: bool,
     /// The request under way, for HTTP/1.
     pub(crate) current: Option<StreamKey>,
     /// Requests that came in all.
@@ -151,6 +153,8 @@ pub(crate) struct Client {
     pub(crate) cluster: ClusterId,
     pub(crate) pool: usize,
     pub(crate) codec: Codec,
+    /// HTTP/2 carries requests that are HTTP/1.1.
+    pub(crate) carries: bool,
     /// The request under way, for HTTP/1.
     pub(crate) current: Option<StreamKey>,
     /// Requests that were sent in all.

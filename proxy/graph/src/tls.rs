@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+/// ALPN by which two of these proxies agree that HTTP/1.1 is carried in HTTP/2 (docs/design/http1-in-http2.md). The
+/// number at its end is that of the agreement: another meaning gets another name, and whoever knows only one of them
+/// still finds it, or falls back to HTTP/1.1.
+pub const HTTP1_IN_HTTP2: &[u8] = b"lateen-http/1.1-in-h2/1";
+
 /// How a filter chain accepts TLS (`DownstreamTlsContext`).
 #[derive(Debug, Clone)]
 pub struct DownstreamTls {

@@ -41,3 +41,4 @@ pub use config::{Config, Role};
 pub use connection::Connection;
 pub use error::{Error, SendError};
 pub use event::{BodyLength, Event, Version};
+pub use method::foresees_no_content;

@@ -65,6 +65,7 @@ pub(crate) fn is_registered(method: &[u8]) -> bool {
 }
 
 /// Whether a request without content says nothing of its length: the method foresees none (RFC 9110, 8.6).
-pub(crate) fn foresees_no_content(method: &[u8]) -> bool {
+#[must_use]
+pub fn foresees_no_content(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT")
 }

@@ -8,6 +8,7 @@ use envoy_types::pb::envoy::config::listener::v3::{
 };
 use graph::chain::Network;
 use graph::listener::Direction;
+use graph::manager::Codec;
 use prost::Message as _;
 use std::sync::Arc;
 
@@ -42,10 +43,16 @@ pub(super) fn compile(
     if bool_or(use_proxy_proto, false) {
         return Err(place.refuse("use_proxy_proto", "is not supported; leave it out"));
     }
-    let tls = match transport_socket {
+    let mut tls = match transport_socket {
         None => None,
         Some(socket) => context::downstream(&place.field("transport_socket"), socket)?,
     };
+    let network = network(place, filters, direction, names, routes)?;
+    if let (Some(tls), Network::Http(manager)) = (&mut tls, &network)
+        && manager.codec == Codec::Auto
+    {
+        tls.carry_http1();
+    }
     let mut hasher = DefaultHasher::new();
     message.encode_to_vec().hash(&mut hasher);
     direction_mark(direction).hash(&mut hasher);
@@ -62,7 +69,7 @@ pub(super) fn compile(
             transport_socket_connect_timeout,
             Duration::ZERO,
         )?,
-        network: network(place, filters, direction, names, routes)?,
+        network,
         hash: hasher.finish(),
     })
 }

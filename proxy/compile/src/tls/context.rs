@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     tls_parameters::TlsProtocol,
 };
 use envoy_types::pb::google::protobuf::Any;
-use graph::tls::{PeerNames, SanKind, SanMatch};
+use graph::tls::{HTTP1_IN_HTTP2, PeerNames, SanKind, SanMatch};
 
 use crate::place::{Compiled, Place, take};
 use crate::source::{self, SecretSource};
@@ -68,6 +68,19 @@ pub(crate) struct Upstream {
 pub(crate) struct Downstream {
     pub(crate) shared: Shared,
     pub(crate) require_client_certificate: bool,
+}
+
+impl Downstream {
+    /// Lets clients that are proxies like this one carry HTTP/1.1 in HTTP/2: for chains of the mesh that speak both.
+    pub(crate) fn carry_http1(&mut self) {
+        let both = [&b"h2"[..], b"http/1.1"]
+            .iter()
+            .all(|p| self.shared.alpn.iter().any(|own| own == p));
+        if both && self.require_client_certificate {
+            let own = std::iter::once(HTTP1_IN_HTTP2.to_vec());
+            self.shared.alpn = own.chain(self.shared.alpn.iter().cloned()).collect();
+        }
+    }
 }
 
 impl Shared {

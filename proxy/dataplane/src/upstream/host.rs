@@ -27,12 +27,16 @@ pub(crate) struct PoolKey {
     pub(crate) http2: bool,
     /// ALPN as a filter of the listener wants it, not as the cluster has it.
     pub(crate) overridden: bool,
+    /// HTTP/1.1 may be carried in HTTP/2, if the endpoint agrees.
+    pub(crate) may_carry: bool,
 }
 
 /// Connections of one kind to an endpoint and the requests that wait for one.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) key: PoolKey,
+    /// Whether the endpoint carried HTTP/1.1 in HTTP/2 on the newest connection; `None`: nobody has asked it yet.
+    pub(crate) carries: Option<bool>,
     /// HTTP/2: all that take requests. HTTP/1: those without one.
     pub(crate) ready: Vec<usize>,
     /// Being opened.
@@ -59,6 +63,7 @@ impl HostState {
         }
         pools.push(Pool {
             key,
+            carries: None,
             ready: Vec::new(),
             dialing: 0,
             waiting: VecDeque::new(),

@@ -6,9 +6,9 @@ use graph::route::{Action, Target};
 use headers::{Headers, Known};
 use http2::ErrorCode;
 
-use super::Worker;
 use super::dispatch::Failure;
 use super::request::REPLAY;
+use super::{Worker, carry};
 use crate::codec::Place;
 use crate::conn::Role;
 use crate::stream::{Stage, Stream, StreamKey, live};
@@ -174,6 +174,9 @@ impl Worker {
         }
         let end = s.to_down.end && s.to_down.bytes.is_empty() && !s.has_trailers;
         if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
+            if server.carries && end {
+                carry::complete_answer(&mut s.response, s.status, s.is_head);
+            }
             let converted = (s.upgrade && place != Place::Http1).then(|| {
                 let mut converted = s.response.clone();
                 routing::hops::response_to_http2(&mut converted);

@@ -84,9 +84,15 @@ impl Worker {
                     return;
                 };
                 self.forget_up(key);
+                let carries = matches!(
+                    self.conns.get(slot).map(|c| &c.role),
+                    Some(Role::Client(client)) if client.carries
+                );
                 let failure = match (by_us, code) {
                     (true, _) => Failure::Protocol,
                     (false, ErrorCode::REFUSED_STREAM) => Failure::Refused,
+                    // Of HTTP/1.1 that is the end of its connection.
+                    (false, _) if carries => Failure::Terminated,
                     (false, _) => Failure::RemoteReset,
                 };
                 self.attempt_failed(key, failure);

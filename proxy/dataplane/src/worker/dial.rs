@@ -8,9 +8,9 @@ use graph::tls::{Secured, UpstreamTls};
 use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
 
-use super::Worker;
 use super::accept::conn;
 use super::dispatch::Failure;
+use super::{Worker, carry};
 use crate::codec::Codec;
 use crate::conn::{Client, Dial, Purpose, Role};
 use crate::peer::Certificate;
@@ -22,26 +22,34 @@ use crate::upstream::host::{HostState, PoolKey};
 const EXPECTED_STREAMS: usize = 100;
 
 impl Worker {
-    /// Opens a connection if those being opened do not suffice for who waits.
+    /// Opens connections as long as those being opened do not suffice for who waits.
     pub(super) fn dial_for_pool(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId) {
-        let Some((waiting, dialing, http2)) =
-            host.with(pool, |p| (p.waiting.len(), p.dialing as usize, p.key.http2))
-        else {
-            return;
-        };
-        let each = if http2 { EXPECTED_STREAMS } else { 1 };
-        if waiting <= dialing * each {
-            return;
-        }
-        let Some(state) = self.cluster(cluster) else {
-            return;
-        };
-        if state.connections >= state.cluster.limits.connections && dialing > 0 {
-            return;
-        }
-        host.with(pool, |p| p.dialing += 1);
-        if let Err(error) = self.dial(host, cluster, Purpose::Pool(pool), None) {
-            self.pool_dial_failed(host, pool, cluster, &error);
+        while let Some((waiting, dialing, key, carries)) = host.with(pool, |p| {
+            (p.waiting.len(), p.dialing as usize, p.key, p.carries)
+        }) {
+            let Some(state) = self.cluster(cluster) else {
+                return;
+            };
+            let asks = key.may_carry
+                && carries.is_none()
+                && matches!(transport(&state.cluster, host), UpstreamTransport::Tls(_));
+            let each = match carries {
+                // One connection asks for all who wait.
+                _ if asks => usize::MAX,
+                Some(true) => EXPECTED_STREAMS,
+                _ if key.http2 => EXPECTED_STREAMS,
+                _ => 1,
+            };
+            if waiting <= dialing.saturating_mul(each) {
+                return;
+            }
+            if state.connections >= state.cluster.limits.connections && dialing > 0 {
+                return;
+            }
+            host.with(pool, |p| p.dialing += 1);
+            if let Err(error) = self.dial(host, cluster, Purpose::Pool(pool), None) {
+                self.pool_dial_failed(host, pool, cluster, &error);
+            }
         }
     }
 
@@ -170,6 +178,7 @@ impl Worker {
         let Some(PoolKey {
             http2,
             overridden: true,
+            may_carry,
         }) = key
         else {
             return tls.alpn.to_vec();
@@ -194,6 +203,7 @@ impl Worker {
         });
         match overrides {
             Some(o) if http2 => o.http2.to_vec(),
+            Some(o) if may_carry => carry::offer(&o.http11),
             Some(o) => o.http11.to_vec(),
             None => tls.alpn.to_vec(),
         }
@@ -235,8 +245,13 @@ impl Worker {
         match purpose {
             Purpose::Tunnel(down) => self.tunnel_open(slot, down, local),
             Purpose::Pool(pool) => {
-                let http2 = host.with(pool, |p| p.key.http2).unwrap_or_default();
-                let codec = if http2 {
+                let asked = c.wire.tls.is_some();
+                let agreed = carry::is_agreed(&c.wire);
+                let by_key = host.with(pool, |p| {
+                    p.carries = (p.key.may_carry && asked).then_some(agreed);
+                    p.key.http2
+                });
+                let codec = if agreed || by_key.unwrap_or_default() {
                     Codec::Http2(Box::new(http2::Connection::new(
                         http2::Role::Client,
                         http2_client(),
@@ -252,6 +267,7 @@ impl Worker {
                     cluster: id,
                     pool,
                     codec,
+                    carries: agreed,
                     current: None,
                     requests: 0,
                     draining: false,

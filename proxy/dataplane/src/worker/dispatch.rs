@@ -7,7 +7,7 @@ use accesslog::{Flags, Protocol};
 use graph::cluster::{ClusterId, UpstreamProtocol};
 use headers::{Headers, Known};
 
-use super::{Todo, Worker};
+use super::{Todo, Worker, carry};
 use crate::codec::{Codec, Place, length};
 use crate::conn::Role;
 use crate::stream::{Stage, StreamKey, live};
@@ -79,6 +79,7 @@ impl Worker {
         let pool_key = PoolKey {
             http2,
             overridden: s.manager.filters.alpn.is_some(),
+            may_carry: !http2 && carry::may_be(s, &cluster),
         };
         let tried = if s.attempts > 0 {
             s.tried.clone()
@@ -226,6 +227,9 @@ impl Worker {
         {
             s.request
                 .set(Known::XEnvoyAttemptCount, s.attempts.to_string().as_bytes());
+        }
+        if client.carries && end {
+            carry::complete_request(&mut s.request);
         }
         let place = match &mut client.codec {
             Codec::Http2(codec) => {

@@ -5,6 +5,7 @@
 
 mod accept;
 mod body;
+mod carry;
 mod client;
 mod config;
 mod dial;

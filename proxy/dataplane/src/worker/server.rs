@@ -5,10 +5,11 @@ use std::sync::Arc;
 use accesslog::Protocol;
 use graph::chain::FilterChain;
 use graph::manager::{self, HttpManager};
+use headers::Known;
 use http1::Version;
 use http2::{ErrorCode, Event, HeadersKind};
 
-use super::{Todo, Worker};
+use super::{Todo, Worker, carry};
 use crate::codec::{Codec, Place};
 use crate::conn::{Downstream, Role, Server};
 use crate::stream::StreamKey;
@@ -39,16 +40,20 @@ impl Worker {
             (Some(_), _) => Some(false),
             (None, Some(found)) => Some(found == "h2c"),
         };
+        let carries = carry::is_agreed(&c.wire);
         let told = match manager.codec {
+            _ if carries => Some(true),
             manager::Codec::Http1 => Some(false),
             manager::Codec::Http2 => Some(true),
             manager::Codec::Auto => told,
         };
         let http2 = told == Some(true);
         let codec = if http2 {
+            let mut config = http2_server(manager);
+            config.enable_connect_protocol &= !carries;
             Codec::Http2(Box::new(http2::Connection::new(
                 http2::Role::Server,
-                http2_server(manager),
+                config,
             )))
         } else {
             Codec::Http1(Box::new(http1::Connection::new(
@@ -63,6 +68,7 @@ impl Worker {
             manager: manager.clone(),
             chain: chain.clone(),
             codec,
+            carries,
             current: None,
             requests: 0,
             draining: false,
@@ -141,6 +147,11 @@ impl Worker {
         true
     }
 
+    /// Whether a client's connection of HTTP/2 carries HTTP/1.1.
+    fn carries(&self, slot: usize) -> bool {
+        matches!(self.conns.get(slot).map(|c| &c.role), Some(Role::Server(server)) if server.carries)
+    }
+
     fn on_http2_request(&mut self, slot: usize, event: Event<'_>) {
         match event {
             Event::Headers {
@@ -151,7 +162,15 @@ impl Worker {
                 ..
             } => {
                 let place = Place::Http2(stream);
-                let Some(key) = self.begin(slot, place, Protocol::Http2) else {
+                let protocol = match self.carries(slot) {
+                    true => {
+                        // The one that HTTP/1.1 has not: it is found out here, as for each request of HTTP/1.1.
+                        self.scratch.remove(Known::Scheme);
+                        Protocol::Http11
+                    }
+                    false => Protocol::Http2,
+                };
+                let Some(key) = self.begin(slot, place, protocol) else {
                     return;
                 };
                 if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role)
@@ -202,14 +221,13 @@ impl Worker {
                 let Some(key) = self.key_of(token, slot) else {
                     return;
                 };
-                self.client_gone_from(
-                    key,
-                    if by_us {
-                        "http2.violation.of.message.rule"
-                    } else {
-                        "http2.remote_reset"
-                    },
-                );
+                let details = match by_us {
+                    true => "http2.violation.of.message.rule",
+                    // Of HTTP/1.1 that is the end of its connection.
+                    false if self.carries(slot) => "downstream_remote_disconnect",
+                    false => "http2.remote_reset",
+                };
+                self.client_gone_from(key, details);
             }
             Event::Writable { token, .. } => {
                 if let Some(key) = self.key_of(token, slot) {

@@ -7,8 +7,11 @@
     clippy::indexing_slicing
 )]
 
+mod authority;
+mod carried;
 mod graphs;
 mod http;
 mod mutual_tls;
 mod peers;
+mod raw;
 mod tcp;

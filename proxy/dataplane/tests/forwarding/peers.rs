@@ -56,6 +56,7 @@ async fn answer(
             .to_owned()
     };
     let mut response = Response::builder()
+        .header("seen-version", format!("{:?}", head.version))
         .header("seen-request-id", seen("x-request-id"))
         .header("seen-forwarded-proto", seen("x-forwarded-proto"))
         .header("seen-client-cert", seen("x-forwarded-client-cert"));
