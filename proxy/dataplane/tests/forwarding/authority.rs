@@ -5,7 +5,10 @@ use std::sync::Arc;
 use graph::cluster::UpstreamTransport;
 use graph::text::{TextMatch, TextMatcher};
 use graph::tls::{DownstreamTls, PeerNames, SanKind, SanMatch, Secured, UpstreamTls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, SanType,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -17,27 +20,46 @@ pub const SERVER: &str = "spiffe://cluster.local/ns/default/sa/server";
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
+    root_text: String,
 }
 
 impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, "cluster.local");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        let root = params.self_signed(&key).unwrap().der().clone();
+        let root = params.self_signed(&key).unwrap();
         Authority {
+            root_text: root.pem(),
+            root: root.der().clone(),
             issuer: Issuer::new(params, key),
-            root,
         }
     }
 
-    fn issue(&self, uri: &str) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    /// Certificate, key and root as text.
+    #[allow(dead_code)] // Envoy reads them so, and is not in all tests
+    pub fn pem(&self, uri: &str) -> [String; 3] {
+        let (leaf, key) = self.signed(uri);
+        [leaf.pem(), key.serialize_pem(), self.root_text.clone()]
+    }
+
+    fn signed(&self, uri: &str) -> (Certificate, KeyPair) {
         let mut params = CertificateParams::new(vec!["peer.example".to_owned()]).unwrap();
         params
             .subject_alt_names
             .push(SanType::URI(uri.try_into().unwrap()));
+        // As Istio's; and an issuer of its own name would be taken for the issuer of itself.
+        params.distinguished_name = DistinguishedName::new();
         let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    fn issue(&self, uri: &str) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let (leaf, key) = self.signed(uri);
         (
             vec![leaf.der().clone()],
             PrivateKeyDer::Pkcs8(key.serialize_der().into()),
