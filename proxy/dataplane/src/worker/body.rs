@@ -8,7 +8,7 @@ use http2::ErrorCode;
 
 use super::dispatch::Failure;
 use super::request::REPLAY;
-use super::{Worker, carry};
+use super::{Todo, Worker, carry};
 use crate::codec::Place;
 use crate::conn::Role;
 use crate::stream::{Stage, Stream, StreamKey, live};
@@ -119,6 +119,10 @@ impl Worker {
             return self.attempt_failed(key, Failure::Protocol);
         };
         s.status = status;
+        if status == 101 && matches!(s.up, Some((_, Place::Http1))) {
+            // As of the request: the codec has taken it for itself.
+            s.response.set(Known::Connection, b"upgrade");
+        }
         if end {
             s.to_down.end = true;
         }
@@ -185,6 +189,11 @@ impl Worker {
             let head: &Headers = converted.as_ref().unwrap_or(&s.response);
             s.head_sent = server.codec.respond(place, head, end);
             s.to_down.done = end;
+        }
+        if s.upgrade {
+            // Both codecs waited for the decision: what follows the request is content now, or another request.
+            self.todo.push_back(Todo::Decided(down));
+            self.todo.push_back(Todo::PumpUp(key));
         }
         self.touch(down);
         if end {

@@ -250,10 +250,12 @@ impl Worker {
                 }
             }
             Codec::Http1(codec) => {
-                if codec
-                    .send_request(&s.request, length(&s.request, end))
-                    .is_err()
-                {
+                // What follows a request to upgrade is content of the other protocol, once that is agreed on.
+                let body = match s.upgrade {
+                    true => http1::BodyLength::Empty,
+                    false => length(&s.request, end),
+                };
+                if codec.send_request(&s.request, body).is_err() {
                     // Not the connection's fault: no other one would take it either.
                     client.host.with(client.pool, |p| p.ready.push(slot));
                     self.reply(

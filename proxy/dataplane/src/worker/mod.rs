@@ -73,6 +73,8 @@ enum Todo {
     PumpDown(StreamKey),
     /// A body may go on to the endpoint.
     PumpUp(StreamKey),
+    /// An upgrade was decided on: a client's connection goes on with what it had read behind the request.
+    Decided(usize),
     /// A request whose answer is out ends, whether its own end has come or not.
     Finish(StreamKey),
     /// A pool may have room for who waits.
@@ -261,6 +263,7 @@ impl Worker {
             }
             Todo::PumpDown(key) => self.pump_down(key),
             Todo::PumpUp(key) => self.pump_up(key),
+            Todo::Decided(conn) => self.after_upgrade(conn),
             Todo::Finish(key) => self.finish(key),
             Todo::Pool(host, pool, cluster) => self.serve_pool(&host, pool, cluster),
         }

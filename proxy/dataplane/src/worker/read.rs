@@ -205,6 +205,15 @@ impl Worker {
         }
     }
 
+    /// Goes on with a client's connection whose codec waited for the answer to an upgrade.
+    pub(super) fn after_upgrade(&mut self, slot: usize) {
+        if self.conns.get(slot).is_some_and(|c| c.paused) {
+            self.resume(slot);
+        } else {
+            self.on_plain(slot, b"");
+        }
+    }
+
     /// The peer sends no more.
     fn on_end(&mut self, slot: usize) {
         match self.conns.get(slot).map(|c| &c.role) {

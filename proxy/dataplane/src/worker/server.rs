@@ -260,8 +260,12 @@ impl Worker {
                 if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) {
                     server.current = Some(key);
                 }
-                if let Some(s) = self.stream(key) {
-                    s.upgrade = upgrade;
+                if let Some(s) = self.stream(key)
+                    && upgrade
+                {
+                    s.upgrade = true;
+                    // The codec keeps what speaks of its connection to itself; an upgrade is told by this field.
+                    s.request.set(Known::Connection, b"upgrade");
                 }
                 self.decide(key);
             }
@@ -344,12 +348,9 @@ impl Worker {
         match &mut server.codec {
             Codec::Http2(_) => self.server_gone(slot),
             Codec::Http1(codec) => {
-                // Envoy treats a half-closed client as gone.
-                let tunnel = matches!(codec.end_of_input(), Ok(Some(http1::Event::End)));
-                match (tunnel, server.current) {
-                    (true, Some(key)) => self.on_request_data(key, b"", true),
-                    _ => self.server_gone(slot),
-                }
+                // Envoy treats a half-closed client as gone, one that has upgraded too.
+                let _ = codec.end_of_input();
+                self.server_gone(slot);
             }
         }
     }

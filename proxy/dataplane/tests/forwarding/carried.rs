@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::authority::{Authority, SERVER};
 use crate::graphs::{cluster, forward, graph, http, manager, route, secured};
 use crate::peers::{ask1, ask2, free, http1, http2, lines, server, started};
-use crate::raw;
+use crate::{raw, upgrades};
 
 /// What Istio's filter offers for HTTP/1.1.
 const MESH: [&[u8]; 3] = [b"istio-http/1.1", b"istio", b"http/1.1"];
@@ -219,6 +219,22 @@ async fn a_server_that_leaves_loses_no_request() {
     pair.serving.drain(false);
     load.await.unwrap();
     assert!(pair.connections() > 1, "{}", pair.connections());
+}
+
+#[tokio::test]
+async fn an_upgrade_goes_by_plain_http1_on_a_connection_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let upstream = upgrades::echoes().await;
+    let pair = pair(upstream, &own(), directory.path(), |_| {}).await;
+    for number in 1..=2 {
+        upgrades::by_http1(pair.entry).await;
+        assert_eq!(pair.connections(), number);
+    }
+    let mut one = http1(pair.entry).await;
+    for _ in 0..2 {
+        assert_eq!(ask1(&mut one, "GET", "/", Bytes::new()).await.status, 403);
+        assert_eq!(pair.connections(), 3);
+    }
 }
 
 /// What the application answers, by path.

@@ -15,3 +15,4 @@ mod mutual_tls;
 mod peers;
 mod raw;
 mod tcp;
+mod upgrades;
