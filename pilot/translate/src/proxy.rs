@@ -127,7 +127,12 @@ const MAX_LABELS: usize = 64 * 1024;
 const MAX_ADDRESSES: usize = 64;
 /// The Istio-only filters that translation knows. Others that a node says it has are left out, so that they make no
 /// classes of their own.
-const EXTENSIONS: [&str; 2] = ["istio.alpn", "istio.metadata_exchange"];
+const EXTENSIONS: [&str; 4] = [
+    "istio.alpn",
+    "istio.metadata_exchange",
+    "istio.peer_metadata",
+    "istio.stats",
+];
 
 impl Proxy {
     /// Reads the node of a stream's first request.

@@ -78,10 +78,6 @@ pub(crate) fn compile(
         }
     };
     let (filters, reports) = filters::compile(place, http_filters)?;
-    let reporter = match direction {
-        Direction::Inbound => Reporter::Destination,
-        Direction::Outbound | Direction::Unspecified => Reporter::Source,
-    };
     Ok(HttpManager {
         stat_prefix: stat_prefix.as_str().into(),
         codec: match known(place, "codec_type", *codec_type)? {
@@ -151,10 +147,18 @@ pub(crate) fn compile(
                 .unwrap_or(&Default::default()),
         )?,
         filters,
-        stats: reports.then_some(reporter),
+        stats: reports.then(|| reporter(direction)),
         via: via.as_str().into(),
         proxy_100_continue: *proxy_100_continue,
     })
+}
+
+/// Which side Istio's metrics report on traffic of a direction.
+pub(crate) fn reporter(direction: Direction) -> Reporter {
+    match direction {
+        Direction::Inbound => Reporter::Destination,
+        Direction::Outbound | Direction::Unspecified => Reporter::Source,
+    }
 }
 
 fn table(

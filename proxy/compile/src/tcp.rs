@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
 use envoy_types::pb::google::protobuf::Any;
 use graph::chain::TcpProxy;
 use graph::cluster::ClusterId;
+use graph::manager::Reporter;
 
 use crate::access_log;
 use crate::intern::Interner;
@@ -18,7 +19,13 @@ use crate::value::{duration_or, u32_or, unpack};
 /// Envoy's default (`TcpProxy.idle_timeout`).
 const IDLE: Duration = Duration::from_secs(3600);
 
-pub(crate) fn compile(place: &Place<'_>, any: &Any, names: &mut Interner) -> Compiled<TcpProxy> {
+/// Compiles the proxy; `stats` says which side Istio's metrics report, if they are reported.
+pub(crate) fn compile(
+    place: &Place<'_>,
+    any: &Any,
+    names: &mut Interner,
+    stats: Option<Reporter>,
+) -> Compiled<TcpProxy> {
     let message: Message = unpack(place, any)?;
     take!(place, &message, Message { stat_prefix, idle_timeout, access_log, max_connect_attempts, cluster_specifier }
     refuse { on_demand, metadata_match, tunneling_config, proxy_protocol_tlvs }
@@ -45,6 +52,7 @@ pub(crate) fn compile(place: &Place<'_>, any: &Any, names: &mut Interner) -> Com
         idle_timeout: duration_or(place, "idle_timeout", idle_timeout, IDLE)?,
         max_connect_attempts: u32_or(max_connect_attempts, 1).max(1),
         access_logs: access_log::all(place, "access_log", access_log),
+        stats,
     })
 }
 

@@ -9,13 +9,16 @@ use serde_json::Value;
 /// Metadata that names the filters of Istio that a proxy has; the pilot sends them to no other.
 const EXTENSIONS: &str = "LATEEN_EXTENSIONS";
 
-/// The message of a node: who this proxy is to the pilot, and that it knows `istio.alpn`.
+/// Those that this proxy has.
+const KNOWN: [&str; 3] = ["istio.alpn", "istio.peer_metadata", "istio.stats"];
+
+/// The message of a node: who this proxy is to the pilot, and which filters of Istio it has.
 #[must_use]
 pub fn node(node: &agent::node::Node) -> Message {
     let mut metadata = fields(&node.metadata);
     metadata
         .entry(EXTENSIONS.to_owned())
-        .or_insert_with(|| value(&Value::Array(vec![Value::String("istio.alpn".to_owned())])));
+        .or_insert_with(|| value(&Value::from(KNOWN.to_vec())));
     Message {
         id: node.id.clone(),
         cluster: node.cluster.clone(),

@@ -1,5 +1,6 @@
 //! A connection and what it is at the moment.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,9 +12,12 @@ use graph::cluster::ClusterId;
 use graph::listener::Listener;
 use graph::manager::HttpManager;
 
+use stats::{HttpStat, Metrics};
+
 use crate::codec::Codec;
 use crate::peer::Certificate;
 use crate::stream::StreamKey;
+use crate::telemetry::{Announced, Labels};
 use crate::upstream::host::HostState;
 use crate::wire::Wire;
 
@@ -38,6 +42,8 @@ pub(crate) struct Conn {
     pub(crate) held: Vec<StreamKey>,
     /// Where a client's connection is counted while it is open.
     pub(crate) open: Option<Open>,
+    /// Where a client's HTTP connection is counted while it is open.
+    pub(crate) counted: Option<Counted>,
     /// Its slot is free after this turn.
     pub(crate) gone: bool,
     /// When a request or a byte last ended or came.
@@ -58,6 +64,33 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A client's HTTP connection in its manager's numbers, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    metrics: Metrics<HttpStat>,
+    thread: usize,
+}
+
+impl Counted {
+    pub(crate) fn new(metrics: &Metrics<HttpStat>, thread: usize) -> Self {
+        let http = metrics.of(thread);
+        http.counter(HttpStat::DownstreamCxTotal).increment();
+        http.gauge(HttpStat::DownstreamCxActive).add(1);
+        Counted {
+            metrics: metrics.clone(),
+            thread,
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let http = self.metrics.of(self.thread);
+        http.counter(HttpStat::DownstreamCxDestroy).increment();
+        http.gauge(HttpStat::DownstreamCxActive).subtract(1);
     }
 }
 
@@ -108,12 +141,18 @@ pub(crate) struct Downstream {
     pub(crate) local_uri: Arc<str>,
     pub(crate) tls: bool,
     pub(crate) number: u64,
+    /// Where its requests are counted, for HTTP.
+    pub(crate) http: Option<Metrics<HttpStat>>,
+    /// Labels of Istio's metrics for what it asks for.
+    pub(crate) labels: RefCell<Labels>,
+    /// What the client's proxy says of its workload.
+    pub(crate) peer: RefCell<Option<Announced>>,
 }
 
 /// HTTP with a client.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) facts: Arc<Downstream>,
+    pub(crate) facts: Rc<Downstream>,
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) chain: Arc<FilterChain>,
     pub(crate) codec: Codec,
@@ -161,6 +200,8 @@ pub(crate) struct Client {
     pub(crate) requests: u32,
     /// Takes no new requests.
     pub(crate) draining: bool,
+    /// The endpoint's proxy was told of this workload.
+    pub(crate) introduced: bool,
     pub(crate) local: Option<SocketAddr>,
     /// HTTP/1: the head of an answer without body waits for its end.
     pub(crate) head_waits: bool,
@@ -182,7 +223,7 @@ pub(crate) struct Tunnel {
 /// What is kept of a connection of bytes for its log line.
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub(crate) facts: Arc<Downstream>,
+    pub(crate) facts: Rc<Downstream>,
     pub(crate) proxy: Arc<TcpProxy>,
     pub(crate) started: Instant,
     pub(crate) host: Option<Rc<HostState>>,
@@ -193,4 +234,6 @@ pub(crate) struct Record {
     pub(crate) flags: accesslog::Flags,
     pub(crate) attempts: u32,
     pub(crate) failure: String,
+    /// Bytes sent and received that were counted; `None`: not even its opening was.
+    pub(crate) reported: Option<(u64, u64)>,
 }

@@ -8,6 +8,7 @@ mod logs;
 mod peer;
 mod random;
 mod stream;
+mod telemetry;
 mod timers;
 mod tls;
 mod upstream;
@@ -24,6 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use graph::Graph;
 use mio::{Poll, Token, Waker};
 
+pub use telemetry::Telemetry;
 use worker::{Message, OpenConnections, Worker};
 
 /// The running data plane. Dropped, it stops.
@@ -42,11 +44,12 @@ struct Handle {
 }
 
 impl DataPlane {
-    /// Starts so many workers (at least one); they listen once a configuration is published.
+    /// Starts so many workers (at least one); they listen once a configuration is published. They count into
+    /// `telemetry`, whose registry has a share for each of them.
     ///
     /// # Errors
     /// No thread, or no way to wait for sockets.
-    pub fn start(workers: u32) -> io::Result<Self> {
+    pub fn start(workers: u32, telemetry: &Arc<Telemetry>) -> io::Result<Self> {
         let writer = logs::Writer::new();
         let seed = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -59,10 +62,14 @@ impl DataPlane {
             let (to, inbox) = channel();
             let lines = writer.lines();
             let open = open.clone();
+            let telemetry = telemetry.clone();
             let seed = seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || Worker::new(poll, inbox, lines, open, seed).run())?;
+                .spawn(move || {
+                    let thread = number as usize;
+                    Worker::new(poll, inbox, lines, open, seed, telemetry, thread).run();
+                })?;
             handles.push(Handle {
                 to,
                 waker,

@@ -27,6 +27,8 @@ pub(crate) enum Timer {
     Accept(usize),
     /// Log lines are due at the writer.
     Logs,
+    /// Connections of bytes are reported.
+    Report,
     /// Ejections are looked at.
     Outliers(ClusterId),
 }

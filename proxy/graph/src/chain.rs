@@ -48,6 +48,8 @@ pub struct TcpProxy {
     pub max_connect_attempts: u32,
     /// A line for each connection.
     pub access_logs: Vec<Arc<accesslog::AccessLog>>,
+    /// Which side Istio's metrics report; none: they are not reported.
+    pub stats: Option<crate::manager::Reporter>,
 }
 
 /// The conditions of a chain (`FilterChainMatch`); an empty one holds for every connection.

@@ -192,6 +192,8 @@ pub struct Filters {
     pub cors: bool,
     /// `grpc_stats` is there.
     pub grpc_stats: bool,
+    /// Proxies tell each other of their workloads (Istio's `istio.peer_metadata` or `istio.metadata_exchange`).
+    pub peer_metadata: bool,
     /// Router: headers of Envoy (`x-envoy-upstream-service-time`, ...) are left out.
     pub suppress_envoy_headers: bool,
 }

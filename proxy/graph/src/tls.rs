@@ -32,6 +32,8 @@ pub struct UpstreamTls {
     pub alpn: Arc<[Vec<u8>]>,
     /// What the server's certificate must name.
     pub peers: PeerNames,
+    /// The first URI name of the certificate shown to servers; empty: none.
+    pub local_uri: Arc<str>,
 }
 
 impl UpstreamTls {

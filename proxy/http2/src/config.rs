@@ -35,6 +35,9 @@ pub struct Config {
     pub max_frame_size: u32,
     /// SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441), of a server: whether requests may carry `:protocol`.
     pub enable_connect_protocol: bool,
+    /// A setting of the caller's own, announced and looked for in the peer's: its identifier, none of RFC 9113's or
+    /// 8441's, and value. Peers that do not know it ignore it (RFC 9113, 6.5.2).
+    pub extension: Option<(u16, u32)>,
 
     /// The most bytes of one header block as it is on the wire, CONTINUATION included. More is ENHANCE_YOUR_CALM: up to
     /// here the block is kept and decoded, so that an oversized request can be answered with 431.
@@ -78,6 +81,7 @@ impl Default for Config {
             connection_window: 1024 * 1024,
             max_frame_size: 16_384,
             enable_connect_protocol: false,
+            extension: None,
             max_header_block: 128 * 1024,
             max_continuations: 32,
             max_queued_control: 1000,

@@ -84,7 +84,7 @@ impl Connection {
         Connection {
             role,
             config,
-            peer: PeerSettings::default(),
+            peer: PeerSettings::expected(&config),
             unacknowledged: 1,
             recv_initial: DEFAULT_WINDOW,
             streams: Streams::default(),
@@ -151,6 +151,13 @@ impl Connection {
     #[must_use]
     pub fn peer_allows_connect_protocol(&self) -> bool {
         self.peer.connect_protocol
+    }
+
+    /// What the peer's SETTINGS say of the setting that `Config::extension` names; none where they say nothing of it, or
+    /// have not arrived.
+    #[must_use]
+    pub fn peer_extension(&self) -> Option<u32> {
+        self.peer.extension_value
     }
 
     /// What is to be written to the peer.

@@ -25,6 +25,10 @@ pub(crate) struct PeerSettings {
     pub(crate) max_frame_size: u32,
     pub(crate) max_header_list_size: u32,
     pub(crate) connect_protocol: bool,
+    /// The setting of the caller's own that is looked for; 0: none.
+    pub(crate) extension: u16,
+    /// What the peer says of it.
+    pub(crate) extension_value: Option<u32>,
 }
 
 impl Default for PeerSettings {
@@ -37,11 +41,21 @@ impl Default for PeerSettings {
             max_frame_size: DEFAULT_FRAME,
             max_header_list_size: u32::MAX,
             connect_protocol: false,
+            extension: 0,
+            extension_value: None,
         }
     }
 }
 
 impl PeerSettings {
+    /// Of a peer that has said nothing yet.
+    pub(crate) fn expected(config: &Config) -> Self {
+        PeerSettings {
+            extension: config.extension.map_or(0, |(id, _)| id),
+            ..PeerSettings::default()
+        }
+    }
+
     /// Applies the payload of a SETTINGS frame, whose length is a multiple of 6, to a copy.
     pub(crate) fn with(mut self, payload: &[u8], us: Role) -> Result<Self, ConnectionError> {
         if !self.received {
@@ -73,6 +87,7 @@ impl PeerSettings {
                     return Err(protocol("SETTINGS_ENABLE_CONNECT_PROTOCOL out of range"));
                 }
                 ENABLE_CONNECT_PROTOCOL => self.connect_protocol = value == 1,
+                id if id == self.extension && id != 0 => self.extension_value = Some(value),
                 // Unknown settings are ignored (RFC 9113, 6.5.2), and we never push.
                 _ => {}
             }
@@ -115,6 +130,11 @@ pub(crate) fn write(role: Role, config: &Config, out: &mut Vec<u8>) {
             ENABLE_CONNECT_PROTOCOL,
             1,
             server && config.enable_connect_protocol,
+        ),
+        (
+            config.extension.map_or(0, |(id, _)| id),
+            config.extension.map_or(0, |(_, value)| value),
+            config.extension.is_some(),
         ),
     ];
     let sent = || all.iter().filter(|(_, _, send)| *send);

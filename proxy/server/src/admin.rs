@@ -21,7 +21,7 @@ pub(crate) struct Admin {
     pub(crate) plane: DataPlane,
     pub(crate) control: Control,
     pub(crate) shutdown: CancellationToken,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) server: Metrics<ServerStat>,
     pub(crate) clusters: Metrics<ClusterManagerStat>,
     pub(crate) listeners: Metrics<ListenerManagerStat>,

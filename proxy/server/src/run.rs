@@ -3,10 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
+use agent::node::ISTIO_VERSION;
 use control::{Options, SystemResolver};
-use dataplane::DataPlane;
+use dataplane::{DataPlane, Telemetry};
 use process::http;
+use serde_json::{Map, Value};
 use stats::Registry;
+use stats::istio::Workload;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +48,10 @@ pub enum RunError {
 pub async fn run(arguments: &Arguments, shutdown: CancellationToken) -> Result<(), RunError> {
     let bootstrap = Bootstrap::read(&arguments.config_path)?;
     let workers = arguments.workers();
-    let plane = DataPlane::start(workers).map_err(RunError::Start)?;
+    let registry = Arc::new(Registry::new(workers as usize, ISTIO_VERSION));
+    let own = workload(&bootstrap.node.metadata);
+    let telemetry = Arc::new(Telemetry::new(registry.clone(), own, &bootstrap.node.id));
+    let plane = DataPlane::start(workers, &telemetry).map_err(RunError::Start)?;
     let updates = fixed::updates(&bootstrap);
     let (local, updates_from_here) = mpsc::channel(updates.len().max(1));
     for update in updates {
@@ -61,7 +67,6 @@ pub async fn run(arguments: &Arguments, shutdown: CancellationToken) -> Result<(
     };
     let control = control::start(options, shutdown.clone()).map_err(RunError::Start)?;
     let mut graphs = control.graph.clone();
-    let registry = Registry::new(workers as usize, env!("CARGO_PKG_VERSION"));
     let admin = Arc::new(Admin {
         server: registry.metrics("server"),
         clusters: registry.metrics("cluster_manager"),
@@ -86,6 +91,40 @@ pub async fn run(arguments: &Arguments, shutdown: CancellationToken) -> Result<(
         served = serving => served.map_err(RunError::Admin),
         () = publishing => Ok(()),
         () = shutdown.cancelled() => Ok(()),
+    }
+}
+
+/// The workload that a node's metadata describes, as Istio's metrics label it.
+fn workload(metadata: &Map<String, Value>) -> Workload {
+    fn text(value: Option<&Value>) -> &str {
+        value.and_then(Value::as_str).unwrap_or_default()
+    }
+    let label = |key: &str| text(metadata.get("LABELS").and_then(|labels| labels.get(key)));
+    let or = |first: &str, second: &str| -> Box<str> {
+        if first.is_empty() { second } else { first }.into()
+    };
+    let name = text(metadata.get("WORKLOAD_NAME"));
+    let app = or(label("app"), label("app.kubernetes.io/name"));
+    let version = or(label("version"), label("app.kubernetes.io/version"));
+    Workload {
+        workload: name.into(),
+        namespace: text(metadata.get("NAMESPACE")).into(),
+        cluster: text(metadata.get("CLUSTER_ID")).into(),
+        canonical_service: or(
+            label("service.istio.io/canonical-name"),
+            if app.is_empty() { name } else { &app },
+        ),
+        canonical_revision: or(
+            label("service.istio.io/canonical-revision"),
+            if version.is_empty() {
+                "latest"
+            } else {
+                &version
+            },
+        ),
+        app,
+        version,
+        principal: Box::default(),
     }
 }
 

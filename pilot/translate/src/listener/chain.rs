@@ -8,25 +8,47 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
     TcpProxy, tcp_proxy::ClusterSpecifier,
 };
+use envoy_types::pb::google::protobuf::Any;
 use resources::mesh_config::{MeshConfig, OutboundMode};
 
 use super::access_log;
 use crate::names;
+use crate::proxy::ProxyClass;
 use crate::wire::any;
 
 /// What HTTP inspection finds in plaintext.
 pub(super) const PLAIN_HTTP: [&str; 2] = ["http/1.1", "h2c"];
 
-pub(super) fn tcp(stat_prefix: &str, cluster: &str, mesh: &MeshConfig) -> Filter {
+/// The filters of a chain of bytes.
+pub(super) fn tcp(
+    stat_prefix: &str,
+    cluster: &str,
+    class: &ProxyClass,
+    mesh: &MeshConfig,
+) -> Vec<Filter> {
     let proxy = TcpProxy {
         stat_prefix: stat_prefix.to_owned(),
         access_log: access_log::all(mesh),
         cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
         ..Default::default()
     };
-    Filter {
-        name: "envoy.filters.network.tcp_proxy".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(any(&proxy))),
+    let filter = |name: &str, config| Filter {
+        name: name.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(config)),
+    };
+    let stats = class.has("istio.stats").then(metrics);
+    stats
+        .map(|config| filter("istio.stats", config))
+        .into_iter()
+        .chain([filter("envoy.filters.network.tcp_proxy", any(&proxy))])
+        .collect()
+}
+
+/// The configuration of Istio's metrics with all its defaults (`stats.PluginConfig`).
+pub(super) fn metrics() -> Any {
+    Any {
+        type_url: "type.googleapis.com/stats.PluginConfig".to_owned(),
+        value: Vec::new(),
     }
 }
 

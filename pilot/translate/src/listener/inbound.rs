@@ -149,11 +149,11 @@ pub(crate) fn listener(
         destination_port: u32_value(own_port.into()),
         ..Default::default()
     };
-    let refused = chain::tcp(names::BLACK_HOLE, names::BLACK_HOLE, reads.mesh());
+    let refused = chain::tcp(names::BLACK_HOLE, names::BLACK_HOLE, class, reads.mesh());
     let mut chains = vec![chain::chain(
         "virtualInbound-blackhole",
         Some(itself),
-        vec![refused],
+        refused,
         None,
     )];
     let undeclared = inbound_mode(&class.namespace, &inbound.labels, 0, reads);
@@ -237,7 +237,7 @@ fn make(behind: &Behind<'_>, class: &ProxyClass, reads: &mut Reads<'_>) -> Vec<F
                 application_protocols: entry.alpn.iter().map(|a| (*a).to_owned()).collect(),
                 ..Default::default()
             };
-            let filter = if entry.http {
+            let filters = if entry.http {
                 let routes = route::inbound(
                     behind.cluster,
                     behind.virtual_host,
@@ -249,9 +249,11 @@ fn make(behind: &Behind<'_>, class: &ProxyClass, reads: &mut Reads<'_>) -> Vec<F
                     class.any_address(),
                     behind.port.unwrap_or_default()
                 );
-                chain::http(&manager::inbound(&prefix, routes, reads))
+                vec![chain::http(&manager::inbound(
+                    &prefix, routes, class, reads,
+                ))]
             } else {
-                chain::tcp(behind.cluster, behind.cluster, reads.mesh())
+                chain::tcp(behind.cluster, behind.cluster, class, reads.mesh())
             };
             let socket = entry
                 .mutual_tls
@@ -260,7 +262,7 @@ fn make(behind: &Behind<'_>, class: &ProxyClass, reads: &mut Reads<'_>) -> Vec<F
                 (None, true) => "virtualInbound-catchall-http",
                 _ => behind.name,
             };
-            chain::chain(name, Some(on), vec![filter], socket)
+            chain::chain(name, Some(on), filters, socket)
         })
         .collect()
 }

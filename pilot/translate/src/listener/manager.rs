@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::Any;
 use prost::Message;
 
-use super::{UNLIMITED, access_log};
+use super::{UNLIMITED, access_log, chain};
 use crate::proxy::ProxyClass;
 use crate::snapshot::reads::Reads;
 use crate::wire::{ads, any, bool_value, duration};
@@ -24,13 +24,13 @@ pub(super) fn outbound(
         config_source: ads(),
         route_config_name: route.to_owned(),
     };
-    let mut filters = vec![grpc_stats_filter()];
+    let mut filters = first(class);
     if class.has("istio.alpn") {
         filters.push(alpn_filter());
     }
     HttpConnectionManager {
         route_specifier: Some(hcm::RouteSpecifier::Rds(rds)),
-        http_filters: with_common(filters),
+        http_filters: with_common(filters, class),
         ..base(stat_prefix, reads)
     }
 }
@@ -39,11 +39,12 @@ pub(super) fn outbound(
 pub(super) fn inbound(
     stat_prefix: &str,
     route: RouteConfiguration,
+    class: &ProxyClass,
     reads: &mut Reads<'_>,
 ) -> HttpConnectionManager {
     HttpConnectionManager {
         route_specifier: Some(hcm::RouteSpecifier::RouteConfig(route)),
-        http_filters: with_common(vec![grpc_stats_filter()]),
+        http_filters: with_common(first(class), class),
         forward_client_cert_details: hcm::ForwardClientCertDetails::AppendForward.into(),
         set_current_client_cert_details: Some(hcm::SetCurrentClientCertDetails {
             subject: bool_value(true),
@@ -83,7 +84,17 @@ fn filter(name: &str, config: Any) -> HttpFilter {
     }
 }
 
-fn with_common(mut filters: Vec<HttpFilter>) -> Vec<HttpFilter> {
+/// The filters that come before all others.
+fn first(class: &ProxyClass) -> Vec<HttpFilter> {
+    let mut filters = Vec::new();
+    if class.has("istio.peer_metadata") {
+        filters.push(peer_metadata());
+    }
+    filters.push(grpc_stats_filter());
+    filters
+}
+
+fn with_common(mut filters: Vec<HttpFilter>, class: &ProxyClass) -> Vec<HttpFilter> {
     filters.push(filter(
         "envoy.filters.http.fault",
         any(&fault::v3::HttpFault::default()),
@@ -92,6 +103,9 @@ fn with_common(mut filters: Vec<HttpFilter>) -> Vec<HttpFilter> {
         "envoy.filters.http.cors",
         any(&cors::v3::Cors::default()),
     ));
+    if class.has("istio.stats") {
+        filters.push(filter("istio.stats", chain::metrics()));
+    }
     filters.push(router());
     filters
 }
@@ -114,6 +128,15 @@ pub(crate) fn for_grpc(route: &str) -> HttpConnectionManager {
         http_filters: vec![router()],
         ..Default::default()
     }
+}
+
+/// Proxies tell each other of their workloads (`io.istio.http.peer_metadata.Config`).
+fn peer_metadata() -> HttpFilter {
+    let config = Any {
+        type_url: "type.googleapis.com/io.istio.http.peer_metadata.Config".to_owned(),
+        value: Vec::new(),
+    };
+    filter("istio.peer_metadata", config)
 }
 
 fn grpc_stats_filter() -> HttpFilter {

@@ -131,7 +131,7 @@ fn http(name: &str, port: u16, class: &ProxyClass, reads: &mut Reads<'_>) -> Lis
     listener.default_filter_chain = Some(chain::chain(
         "PassthroughFilterChain",
         None,
-        vec![chain::tcp(onward, onward, mesh)],
+        chain::tcp(onward, onward, class, mesh),
         None,
     ));
     listener
@@ -150,9 +150,9 @@ fn at_address(
     listener.address = address(&place.to_string(), port.number);
     listener.bind_to_port = bool_value(false);
     let cluster = Upstream::new(port.number, "", &service.host).cluster();
-    let bytes = chain::tcp(&cluster, &cluster, reads.mesh());
+    let bytes = chain::tcp(&cluster, &cluster, class, reads.mesh());
     if port.protocol != Protocol::Auto {
-        listener.filter_chains = vec![chain::chain("", None, vec![bytes], None)];
+        listener.filter_chains = vec![chain::chain("", None, bytes, None)];
         return listener;
     }
     listener.listener_filters = vec![tls_inspector(None), http_inspector(None)];
@@ -164,6 +164,6 @@ fn at_address(
         vec![chain::http(&requests)],
         None,
     )];
-    listener.default_filter_chain = Some(chain::chain("", None, vec![bytes], None));
+    listener.default_filter_chain = Some(chain::chain("", None, bytes, None));
     listener
 }

@@ -23,19 +23,14 @@ pub(super) fn listener(class: &ProxyClass, reads: &mut Reads<'_>) -> Listener {
         destination_port: u32_value(mesh.proxy_listen_port.into()),
         ..Default::default()
     };
-    let refused = chain::tcp(names::BLACK_HOLE, names::BLACK_HOLE, mesh);
+    let refused = chain::tcp(names::BLACK_HOLE, names::BLACK_HOLE, class, mesh);
     let onward = chain::unknown(mesh);
     listener.filter_chains = vec![
-        chain::chain(
-            "virtualOutbound-blackhole",
-            Some(itself),
-            vec![refused],
-            None,
-        ),
+        chain::chain("virtualOutbound-blackhole", Some(itself), refused, None),
         chain::chain(
             "virtualOutbound-catchall-tcp",
             None,
-            vec![chain::tcp(onward, onward, mesh)],
+            chain::tcp(onward, onward, class, mesh),
             None,
         ),
     ];

@@ -101,20 +101,23 @@ impl Plan {
         })
     }
 
-    /// Its ways to send bytes; `settings` makes those of TLS, or none where a secret is not there.
+    /// Its ways to send bytes; `settings` makes those of TLS and says whom they show, or none where a secret is not there.
     pub(crate) fn transports(
         &self,
-        mut settings: impl FnMut(&crate::tls::context::Upstream) -> Option<Arc<rustls::ClientConfig>>,
+        mut settings: impl FnMut(
+            &crate::tls::context::Upstream,
+        ) -> Option<(Arc<rustls::ClientConfig>, Arc<str>)>,
     ) -> Vec<UpstreamTransport> {
         let transport = |socket: &Socket| match socket {
             Socket::Raw => UpstreamTransport::Raw,
             Socket::Tls(context) => UpstreamTransport::Tls(match settings(context) {
                 None => Secured::Waiting,
-                Some(config) => Secured::Ready(Arc::new(UpstreamTls {
+                Some((config, local_uri)) => Secured::Ready(Arc::new(UpstreamTls {
                     config,
                     sni: context.sni.clone(),
                     alpn: context.shared.alpn.clone(),
                     peers: context.shared.peers.clone(),
+                    local_uri,
                 })),
             }),
         };

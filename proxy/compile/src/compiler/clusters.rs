@@ -178,7 +178,8 @@ impl Compiler {
                     verify_name: context.verify_sni,
                     versions: context.shared.versions,
                 };
-                settings.client(&client).ok()
+                let shown = client.identity.map(|i| i.uri()).unwrap_or_default();
+                Some((settings.client(&client).ok()?, shown))
             }),
         };
         let cluster = Arc::new(Cluster {

@@ -23,9 +23,11 @@ use crate::{manager, tcp};
 const MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const TCP: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+/// Istio's metrics.
+const STATS: &str = "istio.stats";
 /// Filters that only report: the proxy does that by itself.
 const REPORTERS: [&str; 3] = [
-    "istio.stats",
+    STATS,
     "istio.metadata_exchange",
     "envoy.filters.network.metadata_exchange",
 ];
@@ -90,6 +92,7 @@ fn network(
     routes: &mut Routes,
 ) -> Compiled<Network> {
     let mut network = None;
+    let mut reports = false;
     for (index, filter) in filters.iter().enumerate() {
         let inside = place.item("filters", index);
         take!(inside, filter, Filter { name, config_type } refuse {} note {} inert {});
@@ -100,6 +103,7 @@ fn network(
             ));
         }
         if REPORTERS.contains(&name.as_str()) {
+            reports |= name == STATS;
             continue;
         }
         let any = match inside.required("typed_config", config_type)? {
@@ -113,7 +117,10 @@ fn network(
             MANAGER => Network::Http(Arc::new(manager::compile(
                 &config, any, direction, names, routes,
             )?)),
-            TCP => Network::Tcp(Arc::new(tcp::compile(&config, any, names)?)),
+            TCP => {
+                let reporter = reports.then(|| manager::reporter(direction));
+                Network::Tcp(Arc::new(tcp::compile(&config, any, names, reporter)?))
+            }
             other => {
                 return Err(inside.refuse("typed_config", format!("`{other}` (`{name}`) is not supported; use http_connection_manager or tcp_proxy")));
             }

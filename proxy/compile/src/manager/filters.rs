@@ -24,7 +24,7 @@ const GRPC_STATS: &str = "envoy.extensions.filters.http.grpc_stats.v3.FilterConf
 const ALPN: &str = "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig";
 /// Istio's metrics, by the name of the filter: its configuration comes in several wrappings.
 const STATS: &str = "istio.stats";
-/// Exchange of metadata between proxies; endpoints carry it here.
+/// Exchange of metadata between proxies, by headers of requests.
 const METADATA: [&str; 2] = ["istio.metadata_exchange", "istio.peer_metadata"];
 
 /// `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig`
@@ -75,6 +75,7 @@ pub(super) fn compile(place: &Place<'_>, given: &[HttpFilter]) -> Compiled<(Filt
             continue;
         }
         if METADATA.contains(&name.as_str()) {
+            filters.peer_metadata = true;
             continue;
         }
         let any = match config_type {

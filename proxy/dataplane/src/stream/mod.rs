@@ -14,6 +14,7 @@ use slab::Slab;
 
 use crate::codec::Place;
 use crate::conn::Downstream;
+use crate::telemetry::Messages;
 use crate::upstream::host::HostState;
 
 /// A request by its slot and how often the slot was used before.
@@ -76,7 +77,7 @@ pub(crate) struct Stream {
     /// The client's side is over: nothing can be said to it any more.
     pub(crate) down_gone: bool,
     pub(crate) up: Option<(usize, Place)>,
-    pub(crate) facts: Arc<Downstream>,
+    pub(crate) facts: Rc<Downstream>,
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) protocol: Protocol,
     pub(crate) started: Instant,
@@ -130,6 +131,17 @@ pub(crate) struct Stream {
     pub(crate) grpc_status: Option<u32>,
     /// What is tried again: the route's policy and what the client may ask.
     pub(crate) asked: balance::Asked,
+    /// Messages of a gRPC call; none: it is not one.
+    pub(crate) grpc: Option<GrpcMessages>,
+    /// The client's proxy spoke of its workload in this request.
+    pub(crate) told: bool,
+}
+
+/// Messages of a gRPC call, both ways.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct GrpcMessages {
+    pub(crate) requests: Messages,
+    pub(crate) responses: Messages,
 }
 
 impl Stream {

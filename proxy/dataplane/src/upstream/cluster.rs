@@ -11,6 +11,8 @@ use graph::cluster::{Cluster, Discovery, UpstreamTransport};
 use graph::endpoint::{Health, Host, Locality};
 use graph::tls::Secured;
 
+use stats::{ClusterStat, Metrics, Registry};
+
 use super::host::HostState;
 
 /// Addresses of an original-destination cluster that are kept at most; beyond it those without connections go.
@@ -36,10 +38,18 @@ pub(crate) struct ClusterState {
     pub(crate) connections: u32,
     /// Retries under way.
     pub(crate) retries: u32,
+    /// What is counted of it.
+    pub(crate) metrics: Metrics<ClusterStat>,
 }
 
 impl ClusterState {
-    pub(crate) fn new(cluster: Arc<Cluster>, random: u64, now: Duration) -> Self {
+    pub(crate) fn new(
+        cluster: Arc<Cluster>,
+        random: u64,
+        now: Duration,
+        registry: &Registry,
+    ) -> Self {
+        let metrics = registry.metrics(&cluster.name);
         let empty = graph::endpoint::Endpoints::default();
         let endpoints = cluster.endpoints.as_deref().unwrap_or(&empty);
         let balancer = Balancer::new(
@@ -60,6 +70,7 @@ impl ClusterState {
             pending: 0,
             connections: 0,
             retries: 0,
+            metrics,
         };
         state.rebuild(true);
         let fresh = vec![None; state.hosts.len()];

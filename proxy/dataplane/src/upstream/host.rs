@@ -7,6 +7,7 @@ use std::sync::Arc;
 use graph::endpoint::Host;
 
 use crate::stream::StreamKey;
+use crate::telemetry::Labels;
 
 /// One endpoint.
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub(crate) struct HostState {
     pub(crate) active: Cell<u32>,
     /// Its pools; few, found by scanning.
     pub(crate) pools: RefCell<Vec<Pool>>,
+    /// The first URI name of the certificate that it showed last; empty: it showed none.
+    pub(crate) principal: RefCell<Arc<str>>,
+    /// Labels of Istio's metrics for requests that go to it.
+    pub(crate) labels: RefCell<Labels>,
 }
 
 /// What connections must have in common to be shared.
@@ -52,6 +57,8 @@ impl HostState {
             at: Cell::new(usize::MAX),
             active: Cell::new(0),
             pools: RefCell::default(),
+            principal: RefCell::new("".into()),
+            labels: RefCell::default(),
         }
     }
 
@@ -69,6 +76,14 @@ impl HostState {
             waiting: VecDeque::new(),
         });
         pools.len() - 1
+    }
+
+    /// Notes whom its certificate names.
+    pub(crate) fn is_called(&self, principal: Arc<str>) {
+        if *self.principal.borrow() != principal {
+            self.principal.replace(principal);
+            self.labels.borrow_mut().clear();
+        }
     }
 
     /// Works on a pool.

@@ -1,6 +1,8 @@
 //! From a new socket to a filter chain.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -323,7 +325,7 @@ impl Worker {
             }
             _ => None,
         };
-        let facts = Arc::new(Downstream {
+        let facts = Rc::new(Downstream {
             source: arrival.source,
             destination: arrival.destination,
             server_name: arrival.server_name.clone(),
@@ -332,6 +334,14 @@ impl Worker {
             local_uri,
             tls: chain.tls.is_some(),
             number: c.number,
+            http: match &chain.network {
+                Network::Http(manager) => {
+                    Some(self.telemetry.registry.metrics(&manager.stat_prefix))
+                }
+                Network::Tcp(_) => None,
+            },
+            labels: RefCell::default(),
+            peer: RefCell::default(),
         });
         match &chain.network {
             Network::Http(manager) => {
@@ -375,6 +385,7 @@ pub(super) fn conn(wire: Wire, role: Role, number: u64, now: Instant) -> Conn {
         undecided: false,
         held: Vec::new(),
         open: None,
+        counted: None,
         gone: false,
         quiet_since: now,
     }

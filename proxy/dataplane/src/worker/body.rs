@@ -18,6 +18,9 @@ impl Worker {
     pub(super) fn on_request_data(&mut self, key: StreamKey, bytes: &[u8], end: bool) {
         let Some(s) = self.stream(key) else { return };
         s.bytes_received += bytes.len() as u64;
+        if let Some(grpc) = &mut s.grpc {
+            grpc.requests.pass(bytes);
+        }
         s.to_up.end |= end;
         let (down, place) = (s.down, s.down_place);
         if s.stage == Stage::Local {
@@ -146,6 +149,9 @@ impl Worker {
                 self.release_on(up, place, bytes.len());
             }
             return;
+        }
+        if let Some(grpc) = &mut s.grpc {
+            grpc.responses.pass(bytes);
         }
         s.owed_up += bytes.len();
         s.to_down.bytes.extend_from_slice(bytes);

@@ -7,6 +7,7 @@ use graph::cluster::{Cluster, ClusterId, UpstreamTransport};
 use graph::tls::{Secured, UpstreamTls};
 use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
+use stats::ClusterStat;
 
 use super::accept::conn;
 use super::dispatch::Failure;
@@ -14,6 +15,7 @@ use super::{Worker, carry};
 use crate::codec::Codec;
 use crate::conn::{Client, Dial, Purpose, Role};
 use crate::peer::Certificate;
+use crate::telemetry;
 use crate::timers::Timer;
 use crate::tls::Session;
 use crate::upstream::host::{HostState, PoolKey};
@@ -61,11 +63,15 @@ impl Worker {
         purpose: Purpose,
         source: Option<SocketAddr>,
     ) -> Result<usize, String> {
+        let thread = self.thread;
         let Some(state) = self.cluster(id) else {
             return Err("cluster_not_found".to_owned());
         };
         let cluster = state.cluster.clone();
         state.connections += 1;
+        let stats = state.metrics.of(thread);
+        stats.counter(ClusterStat::UpstreamCxTotal).increment();
+        stats.gauge(ClusterStat::UpstreamCxActive).add(1);
         let socket = match connect(host.host.address, &cluster, source) {
             Ok(socket) => socket,
             Err(error) => {
@@ -95,6 +101,9 @@ impl Worker {
     pub(super) fn uncount(&mut self, id: ClusterId) {
         if let Some(state) = self.clusters.get_mut(id.index()).and_then(Option::as_mut) {
             state.connections = state.connections.saturating_sub(1);
+            let stats = state.metrics.of(self.thread);
+            stats.counter(ClusterStat::UpstreamCxDestroy).increment();
+            stats.gauge(ClusterStat::UpstreamCxActive).subtract(1);
         }
     }
 
@@ -226,6 +235,11 @@ impl Worker {
                 .peer_certificates()
                 .and_then(|chain| chain.first())
                 .and_then(Certificate::read);
+            dial.host.is_called(
+                leaf.as_ref()
+                    .and_then(|leaf| leaf.uris.first().cloned())
+                    .unwrap_or_default(),
+            );
             if !leaf.is_some_and(|leaf| leaf.is_one_of(&tls.peers)) {
                 let why = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify SAN list|";
                 return self.dial_failed(slot, why);
@@ -251,7 +265,12 @@ impl Worker {
                     p.carries = (p.key.may_carry && asked).then_some(agreed);
                     p.key.http2
                 });
-                let codec = if agreed || by_key.unwrap_or_default() {
+                let http2 = agreed || by_key.unwrap_or_default();
+                let version = match http2 {
+                    true => ClusterStat::UpstreamCxHttp2Total,
+                    false => ClusterStat::UpstreamCxHttp1Total,
+                };
+                let codec = if http2 {
                     Codec::Http2(Box::new(http2::Connection::new(
                         http2::Role::Client,
                         http2_client(),
@@ -271,10 +290,12 @@ impl Worker {
                     current: None,
                     requests: 0,
                     draining: false,
+                    introduced: false,
                     local,
                     head_waits: false,
                 }));
                 c.quiet_since = now;
+                self.count_cluster(id, version);
                 host.with(pool, |p| {
                     p.dialing = p.dialing.saturating_sub(1);
                     p.ready.push(slot);
@@ -304,6 +325,13 @@ impl Worker {
             ..
         } = *dial;
         self.uncount(cluster);
+        self.count_cluster(
+            cluster,
+            match why {
+                "connection_timeout" => ClusterStat::UpstreamCxConnectTimeout,
+                _ => ClusterStat::UpstreamCxConnectFail,
+            },
+        );
         self.close_soon(slot);
         match purpose {
             Purpose::Pool(pool) => self.pool_dial_failed(&host, pool, cluster, why),
@@ -339,12 +367,16 @@ impl Worker {
             .and_then(Option::as_mut)
         {
             state.pending = state.pending.saturating_sub(1);
+            let stats = state.metrics.of(self.thread);
+            stats
+                .gauge(ClusterStat::UpstreamRqPendingActive)
+                .subtract(1);
         }
     }
 }
 
 /// How bytes go to a host.
-fn transport<'c>(cluster: &'c Cluster, host: &HostState) -> &'c UpstreamTransport {
+pub(super) fn transport<'c>(cluster: &'c Cluster, host: &HostState) -> &'c UpstreamTransport {
     const RAW: &UpstreamTransport = &UpstreamTransport::Raw;
     let at = usize::from(host.host.transport);
     cluster
@@ -420,6 +452,7 @@ fn http2_client() -> http2::Config {
     http2::Config {
         initial_window: 1 << 20,
         connection_window: 16 << 20,
+        extension: Some(telemetry::SETTING),
         ..http2::Config::default()
     }
 }

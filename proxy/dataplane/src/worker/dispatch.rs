@@ -6,6 +6,7 @@ use std::sync::Arc;
 use accesslog::{Flags, Protocol};
 use graph::cluster::{ClusterId, UpstreamProtocol};
 use headers::{Headers, Known};
+use stats::ClusterStat;
 
 use super::{Todo, Worker, carry};
 use crate::codec::{Codec, Place, length};
@@ -45,8 +46,10 @@ impl Worker {
         let newest = self.graph.cluster(id)?;
         let place = self.clusters.get_mut(at)?;
         let fresh = place.is_none();
-        let state =
-            place.get_or_insert_with(|| Box::new(ClusterState::new(newest.clone(), random, since)));
+        let state = place.get_or_insert_with(|| {
+            let registry = &self.telemetry.registry;
+            Box::new(ClusterState::new(newest.clone(), random, since, registry))
+        });
         if !Arc::ptr_eq(&state.cluster, newest) {
             state.update(newest, random, since);
         }
@@ -59,7 +62,7 @@ impl Worker {
 
     /// Finds an endpoint and a connection for a request.
     pub(super) fn dispatch(&mut self, key: StreamKey) {
-        let now = self.now;
+        let (now, thread) = (self.now, self.thread);
         let random = self.random.next();
         let Some(s) = self
             .stream(key)
@@ -91,9 +94,17 @@ impl Worker {
         };
         let cluster = state.cluster.clone();
         if state.requests >= cluster.limits.requests {
+            let stats = state.metrics.of(thread);
+            stats
+                .counter(ClusterStat::UpstreamRqPendingOverflow)
+                .increment();
             return self.overflow(key);
         }
         let Some(host) = state.pick(destination, &tried, random) else {
+            let stats = state.metrics.of(thread);
+            stats
+                .counter(ClusterStat::UpstreamCxNoneHealthy)
+                .increment();
             return self.reply(
                 key,
                 503,
@@ -103,6 +114,9 @@ impl Worker {
             );
         };
         state.requests += 1;
+        let stats = state.metrics.of(thread);
+        stats.counter(ClusterStat::UpstreamRqTotal).increment();
+        stats.gauge(ClusterStat::UpstreamRqActive).add(1);
         host.active.set(host.active.get() + 1);
         let Some(s) = self.stream(key) else { return };
         s.attempts += 1;
@@ -123,11 +137,17 @@ impl Worker {
         }
         let pending = self.cluster(cluster.id).map_or(0, |c| c.pending);
         if pending >= cluster.limits.pending {
+            self.count_cluster(cluster.id, ClusterStat::UpstreamRqPendingOverflow);
             return self.overflow(key);
         }
         host.with(pool, |p| p.waiting.push_back(key));
         if let Some(state) = self.cluster(cluster.id) {
             state.pending += 1;
+            let stats = state.metrics.of(thread);
+            stats
+                .counter(ClusterStat::UpstreamRqPendingTotal)
+                .increment();
+            stats.gauge(ClusterStat::UpstreamRqPendingActive).add(1);
         }
         self.dial_for_pool(&host, pool, cluster.id);
     }
@@ -230,6 +250,15 @@ impl Worker {
         }
         if client.carries && end {
             carry::complete_request(&mut s.request);
+        }
+        if s.manager.filters.peer_metadata && !s.manager.is_inbound() {
+            // To the mesh alone: who else gets a request need not know where it comes from.
+            let remembers =
+                matches!(&client.codec, Codec::Http2(codec) if codec.peer_extension().is_some());
+            if client.host.host.workload.is_some() && !(remembers && client.introduced) {
+                self.telemetry.introduce(&mut s.request);
+                client.introduced = true;
+            }
         }
         let place = match &mut client.codec {
             Codec::Http2(codec) => {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use accesslog::{AccessLog, Entry};
 use balance::Recorded;
 use http2::ErrorCode;
+use stats::ClusterStat;
 
+use super::telemetry::{count_answer, count_request};
 use super::{Todo, Worker};
 use crate::codec::{Codec, Place};
 use crate::conn::{Downstream, Record, Role};
@@ -45,9 +47,11 @@ impl Worker {
 
     /// Gives up an attempt that may still be under way at its endpoint.
     pub(super) fn abandon_up(&mut self, key: StreamKey) {
+        let now = self.now;
         let Some(s) = self.stream(key) else { return };
         let up = s.up.take();
         let ended = s.to_up.done && s.to_down.end;
+        let answered = (s.stage == Stage::Answering).then_some((s.status, s.sent_at));
         let owed = std::mem::take(&mut s.owed_up);
         let (host, cluster, counted, retrying) = (
             s.host.clone(),
@@ -63,6 +67,12 @@ impl Worker {
                 .and_then(|id| self.clusters.get_mut(id.index()))
                 .and_then(Option::as_mut);
             if let Some(state) = state {
+                let stats = state.metrics.of(self.thread);
+                stats.gauge(ClusterStat::UpstreamRqActive).subtract(1);
+                if let Some((status, sent)) = answered {
+                    let took = sent.map(|at| now.saturating_duration_since(at));
+                    count_answer(&stats, status, took);
+                }
                 state.requests = state.requests.saturating_sub(1);
                 if retrying {
                     state.retries = state.retries.saturating_sub(1);
@@ -145,6 +155,7 @@ impl Worker {
         s.to_up.bytes.clear();
         let was_empty = self.lines.is_empty();
         let s: &Stream = s;
+        count_request(&self.telemetry, self.thread, s, now);
         let entry = s.entry(now, wall);
         for log in &s.manager.access_logs {
             self.lines.add(&log.path, |line| log.write(&entry, line));

@@ -16,6 +16,7 @@ mod reply;
 mod request;
 mod retry;
 mod server;
+mod telemetry;
 mod tunnel;
 mod write;
 
@@ -36,6 +37,7 @@ use crate::conn::Conn;
 use crate::logs::Lines;
 use crate::random::Random;
 use crate::stream::{Stream, StreamKey, live};
+use crate::telemetry::Telemetry;
 use crate::timers::{Timer, Timers};
 use crate::upstream::cluster::ClusterState;
 
@@ -130,6 +132,11 @@ pub(crate) struct Worker {
     /// Clients are told that their connections end: those of inbound listeners only (`true`), or all.
     draining: Option<bool>,
     stopping: bool,
+    /// Where it counts, and by which number of its own.
+    telemetry: Arc<Telemetry>,
+    thread: usize,
+    /// Connections of bytes are reported from time to time.
+    reporting: bool,
 }
 
 impl Worker {
@@ -139,6 +146,8 @@ impl Worker {
         lines: Lines,
         open: OpenConnections,
         seed: u64,
+        telemetry: Arc<Telemetry>,
+        thread: usize,
     ) -> Self {
         Worker {
             poll,
@@ -165,6 +174,9 @@ impl Worker {
             open,
             draining: None,
             stopping: false,
+            telemetry,
+            thread,
+            reporting: false,
         }
     }
 
@@ -285,6 +297,7 @@ impl Worker {
                 }
             }
             Timer::Logs => self.lines.flush(),
+            Timer::Report => self.report_tunnels(),
             Timer::Accept(listening) => self.accept(listening),
             Timer::Outliers(id) => {
                 let since = self.since_start();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use accesslog::Flags;
 use graph::policy::Abort;
 use headers::{Headers, Known};
+use stats::ClusterStat;
 
 use super::Worker;
 use crate::stream::{Stage, StreamKey, live};
@@ -153,7 +154,12 @@ impl Worker {
 
     pub(super) fn request_timed_out(&mut self, key: StreamKey) {
         let Some(s) = self.stream(key) else { return };
-        match s.stage {
+        let (stage, id) = (s.stage, s.cluster.as_ref().map(|c| c.id));
+        if let Some(id) = id.filter(|_| stage != Stage::Local) {
+            self.count_cluster(id, ClusterStat::UpstreamRqTimeout);
+        }
+        let Some(s) = self.stream(key) else { return };
+        match stage {
             Stage::Waiting | Stage::Sent => {
                 let flags = Flags::UPSTREAM_REQUEST_TIMEOUT;
                 self.reply(

@@ -9,11 +9,13 @@ use graph::route::{Action, Forward, HostRewrite, Route, RouteTable};
 use headers::{Headers, Known};
 use routing::Normalized;
 use routing::cors::Verdict;
+use stats::HttpStat;
 
+use super::telemetry::hear_of_peer;
 use super::{Todo, Worker};
 use crate::codec::Place;
 use crate::conn::Role;
-use crate::stream::{Pending, Stage, Stream, StreamKey, live};
+use crate::stream::{GrpcMessages, Pending, Stage, Stream, StreamKey, live};
 use crate::timers::Timer;
 
 /// Bytes of a request's body that are kept to send them again; a longer one is not retried (Envoy: the buffer limit).
@@ -60,6 +62,19 @@ impl Worker {
         };
         let s = self.streams.get_mut(key.slot as usize)?;
         std::mem::swap(&mut s.request, &mut self.scratch);
+        if let Some(http) = &s.facts.http {
+            let http = http.of(self.thread);
+            http.counter(HttpStat::DownstreamRqTotal).increment();
+            http.gauge(HttpStat::DownstreamRqActive).add(1);
+            let version = match protocol {
+                Protocol::Http2 => HttpStat::DownstreamRqHttp2Total,
+                _ => HttpStat::DownstreamRqHttp1Total,
+            };
+            http.counter(version).increment();
+        }
+        if s.manager.stats.is_some() && routing::is_grpc(&s.request) {
+            s.grpc = Some(GrpcMessages::default());
+        }
         if last {
             self.drain_conn(slot);
         }
@@ -77,6 +92,9 @@ impl Worker {
         if s.protocol == Protocol::Http2 {
             s.upgrade = s.request.has(Known::Protocol);
             routing::hops::request_from_http2(&mut s.request);
+        }
+        if manager.filters.peer_metadata && manager.is_inbound() {
+            hear_of_peer(s);
         }
         if !s.request.has(Known::Path) && s.request.get(Known::Method) != Some(b"CONNECT") {
             return self.reply(
@@ -293,7 +311,7 @@ impl Stream {
     fn new(
         down: usize,
         down_place: Place,
-        facts: Arc<crate::conn::Downstream>,
+        facts: std::rc::Rc<crate::conn::Downstream>,
         manager: Arc<HttpManager>,
         protocol: Protocol,
         started: std::time::Instant,
@@ -346,6 +364,8 @@ impl Stream {
             aborts: None,
             grpc_status: None,
             asked: balance::Asked::default(),
+            grpc: None,
+            told: false,
         }
     }
 
@@ -355,7 +375,7 @@ impl Stream {
         &mut self,
         down: usize,
         down_place: Place,
-        facts: Arc<crate::conn::Downstream>,
+        facts: std::rc::Rc<crate::conn::Downstream>,
         manager: Arc<HttpManager>,
         protocol: Protocol,
         started: std::time::Instant,

@@ -6,6 +6,7 @@ use accesslog::Flags;
 use balance::{Outcome as Attempt, Recorded, ResetKind, Verdict, decide};
 use graph::route::Action;
 use headers::Known;
+use stats::ClusterStat;
 
 use super::Worker;
 use super::dispatch::Failure;
@@ -29,6 +30,17 @@ impl Worker {
                 return self.break_answer(key);
             }
             Stage::Waiting | Stage::Sent => {}
+        }
+        if let Some(id) = s.cluster.as_ref().map(|c| c.id) {
+            match failure {
+                Failure::PerTryTimeout => {
+                    self.count_cluster(id, ClusterStat::UpstreamRqPerTryTimeout)
+                }
+                Failure::RemoteReset | Failure::Refused => {
+                    self.count_cluster(id, ClusterStat::UpstreamRqRxReset)
+                }
+                Failure::Connect | Failure::Terminated | Failure::Protocol => {}
+            }
         }
         self.record(key, failure.recorded());
         if self.retry_after_failure(key, failure) {
@@ -97,7 +109,7 @@ impl Worker {
 
     /// Queues the next attempt. Whether there will be one.
     fn again(&mut self, key: StreamKey, wait: Duration) -> bool {
-        let now = self.now;
+        let (now, thread) = (self.now, self.thread);
         let Some(s) = self.stream(key) else {
             return false;
         };
@@ -109,12 +121,18 @@ impl Worker {
             return false;
         };
         if !balance::retry_allowed(&limits, state.retries, state.requests, state.pending) {
+            let stats = state.metrics.of(thread);
+            stats
+                .counter(ClusterStat::UpstreamRqRetryOverflow)
+                .increment();
             if let Some(s) = self.stream(key) {
                 s.flags |= Flags::UPSTREAM_OVERFLOW;
             }
             return false;
         }
         state.retries += 1;
+        let stats = state.metrics.of(thread);
+        stats.counter(ClusterStat::UpstreamRqRetry).increment();
         self.abandon_up(key);
         let Some(s) = self.stream(key) else {
             return false;

@@ -1,5 +1,6 @@
 //! HTTP from clients: connections and what their codecs say.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use accesslog::Protocol;
@@ -8,11 +9,13 @@ use graph::manager::{self, HttpManager};
 use headers::Known;
 use http1::Version;
 use http2::{ErrorCode, Event, HeadersKind};
+use stats::HttpStat;
 
 use super::{Todo, Worker, carry};
 use crate::codec::{Codec, Place};
-use crate::conn::{Downstream, Role, Server};
+use crate::conn::{Counted, Downstream, Role, Server};
 use crate::stream::StreamKey;
+use crate::telemetry;
 use crate::timers::Timer;
 
 /// Body bytes of an HTTP/1 message that wait before its connection is read no further.
@@ -23,7 +26,7 @@ impl Worker {
     pub(super) fn serve_http(
         &mut self,
         slot: usize,
-        facts: Arc<Downstream>,
+        facts: Rc<Downstream>,
         manager: &Arc<HttpManager>,
         chain: &Arc<FilterChain>,
         plaintext: Option<&'static str>,
@@ -61,6 +64,13 @@ impl Worker {
                 http1_server(manager),
             )))
         };
+        if let Some(http) = &facts.http {
+            c.counted = Some(Counted::new(http, self.thread));
+            if facts.tls {
+                let http = http.of(self.thread);
+                http.counter(HttpStat::DownstreamCxSslTotal).increment();
+            }
+        }
         let number = c.number;
         c.undecided = told.is_none();
         c.role = Role::Server(Box::new(Server {
@@ -522,6 +532,7 @@ fn http2_server(manager: &HttpManager) -> http2::Config {
         initial_window: manager.http2.initial_stream_window,
         connection_window: manager.http2.initial_connection_window,
         enable_connect_protocol: manager.http2.allow_connect,
+        extension: manager.filters.peer_metadata.then_some(telemetry::SETTING),
         max_header_list_size: manager.max_request_headers_kib.saturating_mul(1024),
         max_header_fields: manager.max_headers_count,
         ..http2::Config::default()

@@ -1,11 +1,13 @@
 //! Connections of bytes.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use accesslog::Flags;
 use graph::chain::TcpProxy;
 use graph::cluster::ClusterId;
+use stats::ClusterStat;
 
 use super::Worker;
 use crate::conn::{Downstream, Purpose, Record, Role, Tunnel};
@@ -15,7 +17,7 @@ const ENOUGH: usize = 64 << 10;
 
 impl Worker {
     /// A client's connection of bytes begins: its cluster is chosen and an endpoint is dialled.
-    pub(super) fn serve_tcp(&mut self, slot: usize, facts: Arc<Downstream>, proxy: &Arc<TcpProxy>) {
+    pub(super) fn serve_tcp(&mut self, slot: usize, facts: Rc<Downstream>, proxy: &Arc<TcpProxy>) {
         let now = self.now;
         let random = self.random.next();
         let destination = facts.destination;
@@ -31,6 +33,7 @@ impl Worker {
             flags: Flags::NONE,
             attempts: 0,
             failure: String::new(),
+            reported: None,
         };
         let Some(c) = self.conns.get_mut(slot) else {
             return;
@@ -99,6 +102,12 @@ impl Worker {
         if let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(down).map(|c| &mut c.role) {
             tunnel.peer = Some(slot);
         }
+        if let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(down).map(|c| &mut c.role)
+            && let Some(record) = tunnel.record.as_deref_mut()
+        {
+            record.report(&self.telemetry, self.thread);
+        }
+        self.begin_reports();
         self.resume(down);
     }
 
@@ -243,7 +252,11 @@ impl Worker {
                 .and_then(Option::as_mut)
         {
             state.connections = state.connections.saturating_sub(1);
+            let stats = state.metrics.of(self.thread);
+            stats.counter(ClusterStat::UpstreamCxDestroy).increment();
+            stats.gauge(ClusterStat::UpstreamCxActive).subtract(1);
         }
+        record.report_end(&self.telemetry, self.thread);
         let (now, wall) = (self.now, self.wall);
         let entry = record.entry(now, wall);
         let logs = record.proxy.access_logs.clone();

@@ -152,6 +152,7 @@ impl Worker {
         }
         c.gone = true;
         c.open = None;
+        c.counted = None;
         let _ = self.poll.registry().deregister(&mut c.wire.socket);
         let _ = c.wire.socket.shutdown(std::net::Shutdown::Both);
         self.gone.push(slot);

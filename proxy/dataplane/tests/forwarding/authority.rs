@@ -115,6 +115,7 @@ impl Authority {
             sni: Some("peer.example".into()),
             alpn: alpn.iter().map(|p| p.to_vec()).collect(),
             peers: PeerNames { names },
+            local_uri: "".into(),
         })))
     }
 }

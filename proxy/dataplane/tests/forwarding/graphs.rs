@@ -182,6 +182,7 @@ pub fn tcp(cluster: u32) -> Network {
         idle_timeout: Duration::ZERO,
         max_connect_attempts: 1,
         access_logs: Vec::new(),
+        stats: None,
     }))
 }
 

@@ -11,6 +11,7 @@ mod authority;
 mod carried;
 mod graphs;
 mod http;
+mod metrics;
 mod mutual_tls;
 mod peers;
 mod raw;

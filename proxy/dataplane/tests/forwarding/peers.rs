@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dataplane::DataPlane;
+use dataplane::{DataPlane, Telemetry};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -59,6 +59,7 @@ async fn answer(
         .header("seen-version", format!("{:?}", head.version))
         .header("seen-request-id", seen("x-request-id"))
         .header("seen-forwarded-proto", seen("x-forwarded-proto"))
+        .header("seen-peer-metadata", seen("x-envoy-peer-metadata"))
         .header("seen-client-cert", seen("x-forwarded-client-cert"));
     if let Some(status) = head.uri.path().strip_prefix("/status/") {
         response = response.status(status.parse::<u16>().unwrap());
@@ -71,9 +72,39 @@ async fn answer(
     Ok(response.body(Full::new(answer)).unwrap())
 }
 
+/// Telemetry that nobody looks at.
+pub fn nobody() -> Arc<Telemetry> {
+    telemetry(Arc::new(stats::Registry::new(1, "")), "")
+}
+
+/// Telemetry of a workload.
+pub fn telemetry(registry: Arc<stats::Registry>, workload: &str) -> Arc<Telemetry> {
+    let own = stats::istio::Workload {
+        workload: workload.into(),
+        namespace: "default".into(),
+        app: workload.into(),
+        canonical_service: workload.into(),
+        ..Default::default()
+    };
+    Arc::new(Telemetry::new(
+        registry,
+        own,
+        "sidecar~192.0.2.1~p.default~default.svc.cluster.local",
+    ))
+}
+
 /// Starts a data plane and waits until it listens.
 pub async fn started(address: SocketAddr, graph: &Arc<graph::Graph>) -> DataPlane {
-    let plane = DataPlane::start(1).unwrap();
+    counting(address, graph, &nobody()).await
+}
+
+/// As `started`, with telemetry of its own.
+pub async fn counting(
+    address: SocketAddr,
+    graph: &Arc<graph::Graph>,
+    telemetry: &Arc<Telemetry>,
+) -> DataPlane {
+    let plane = DataPlane::start(1, telemetry).unwrap();
     plane.publish(graph);
     listens(address).await;
     plane
