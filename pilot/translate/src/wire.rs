@@ -19,7 +19,10 @@ fn map_fields(kind: TypeUrl) -> &'static [&'static [u32]] {
         TypeUrl::Endpoints => &[&[2, 2, 3, 1]],
         // virtual_hosts / routes / typed_per_filter_config
         TypeUrl::Route => &[&[2, 3, 13]],
-        TypeUrl::Cluster | TypeUrl::Listener | TypeUrl::Secret => &[],
+        // metadata / filter_metadata / value / fields, and of the services in there: value / list_value / values /
+        // struct_value / fields
+        TypeUrl::Cluster => &[&[25, 1, 2, 1], &[25, 1, 2, 1, 2, 6, 1, 5, 1]],
+        TypeUrl::Listener | TypeUrl::Secret => &[],
     }
 }
 

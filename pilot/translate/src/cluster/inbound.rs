@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 use resources::mesh_config::InboundMode;
 
 use super::policy::{self, Rule};
-use super::{Upstreams, base, bind_loopback, options_with, original_destination};
+use super::{Upstreams, base, bind_loopback, metadata, options_with, original_destination};
 use crate::model::protocol::Protocol;
 use crate::model::selector::selects;
 use crate::model::service::{Port, Resolution, Service, Target};
@@ -80,6 +80,7 @@ pub(crate) fn cluster(
             ..base(name, cluster::DiscoveryType::Static, reads)
         },
     };
+    made.metadata = metadata::of(service, None, "");
     let rule = Rule::of(service, class, reads);
     let mut blocks = rule.policy("", port.number);
     // Only the limits of a rule hold on the way in: its balancing, ejection and TLS are the callers'.

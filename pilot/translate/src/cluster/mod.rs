@@ -1,6 +1,7 @@
 //! Clusters: the upstreams of a proxy and how it talks to them.
 
 mod inbound;
+mod metadata;
 mod outbound;
 pub(crate) mod policy;
 mod tls;

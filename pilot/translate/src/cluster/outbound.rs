@@ -6,7 +6,7 @@ use envoy_types::pb::envoy::config::cluster::v3::{Cluster, cluster};
 use envoy_types::pb::envoy::config::core::v3 as core;
 
 use super::policy::{self, Rule};
-use super::{Upstreams, base, options_with, original_destination, tls};
+use super::{Upstreams, base, metadata, options_with, original_destination, tls};
 use crate::model::config::exported;
 use crate::model::protocol::Protocol;
 use crate::model::service::{Port, Resolution, Service};
@@ -94,6 +94,7 @@ pub(super) fn cluster(
     } else {
         undeclared(meant.port.protocol)
     };
+    made.metadata = metadata::of(meant.service, Some(meant.port), upstream.subset);
     policy::apply(&policy, meant.service, &mut made);
     let pool = policy::http_options(&policy);
     let version = match policy::protocol(&policy) {
