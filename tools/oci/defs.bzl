@@ -1,14 +1,6 @@
 """oci_image: programs as a container image (an OCI layout and docker archive in one tar)."""
 
-def _opt_impl(_settings, _attr):
-    return {"//command_line_option:compilation_mode": "opt"}
-
-# What ships is optimized, whatever the rest of the build is.
-_opt = transition(
-    implementation = _opt_impl,
-    inputs = [],
-    outputs = ["//command_line_option:compilation_mode"],
-)
+load("//tools/build_defs:optimized.bzl", "optimized")
 
 def _impl(ctx):
     tar = ctx.actions.declare_file(ctx.label.name + ".tar")
@@ -44,7 +36,7 @@ def _impl(ctx):
 oci_image = rule(
     implementation = _impl,
     attrs = {
-        "files": attr.label_keyed_string_dict(cfg = _opt, mandatory = True, doc = "program -> its path in the image"),
+        "files": attr.label_keyed_string_dict(cfg = optimized, mandatory = True, doc = "program -> its path in the image"),
         "links": attr.string_dict(doc = "path in the image -> what the symbolic link points to"),
         "writable": attr.string_list(doc = "directories that any user may write"),
         "entrypoint": attr.string_list(mandatory = True),

@@ -1,0 +1,158 @@
+//! The way from the load to the application: the proxies of one scenario, started and configured.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use crate::changes::Changes;
+use crate::failure::{Doing, Failure};
+use crate::load::{self, Load, Pace};
+use crate::mesh::{Authority, ControlPlane, Hop, Objects, Place};
+use crate::proxies::{self, Process, Program, Usage, free_port};
+use crate::scenario::{Path, Scenario};
+
+/// How long it may take until the first request is answered.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pods' addresses, at which the proxy beside the application listens.
+const PODS: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(127, 0, 1, 1),
+    Ipv4Addr::new(127, 0, 1, 2),
+    Ipv4Addr::new(127, 0, 1, 3),
+];
+
+/// Proxies that run, and where requests go in.
+pub(crate) struct Chain {
+    pub(crate) processes: Vec<Process>,
+    pub(crate) entry: SocketAddrV4,
+    /// What the proxies' configuration is made of, where it comes from a control plane.
+    pub(crate) objects: Option<Objects>,
+}
+
+impl Chain {
+    /// No proxy at all.
+    pub(crate) fn direct(applications: &[SocketAddrV4]) -> Result<Self, Failure> {
+        let entry = applications.first().copied();
+        Ok(Chain {
+            processes: Vec::new(),
+            objects: None,
+            entry: entry.ok_or_else(|| Failure("no application".to_owned()))?,
+        })
+    }
+
+    /// Sidecars of a mesh.
+    pub(crate) fn sidecars(
+        scenario: &Scenario,
+        program: &Program,
+        applications: &[SocketAddrV4],
+    ) -> Result<Self, Failure> {
+        let authority = Authority::new()?;
+        let mut processes = Vec::new();
+        let entry = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()?);
+        let mut objects = Objects {
+            speaks: scenario.speaks,
+            port: entry.port(),
+            target: applications.first().map_or(0, SocketAddrV4::port),
+            pods: applications.iter().map(|at| *at.ip()).collect(),
+            mutual: false,
+            services: scenario.services,
+            access_log: String::new(),
+        };
+        let mut start = |objects: &Objects, place: Place, account| {
+            let directory = tempfile::tempdir().doing("a directory for the proxy")?;
+            let objects = Objects {
+                access_log: directory.path().join("access.log").display().to_string(),
+                ..objects.clone()
+            };
+            let mut process = proxies::start(
+                program,
+                objects.snapshot()?,
+                place.clone(),
+                &authority.issue(account)?,
+                directory,
+            )?;
+            process.listens(place.listen)?;
+            processes.push(process);
+            Ok::<(), Failure>(())
+        };
+        if scenario.path == Path::TwoHops {
+            objects.mutual = true;
+            objects.target = free_port()?;
+            objects.pods = PODS.to_vec();
+            let inbound = Place {
+                hop: Hop::Inbound,
+                listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, objects.target),
+                applications: applications.to_vec(),
+            };
+            start(&objects, inbound, "greeter")?;
+        }
+        let outbound = Place {
+            hop: Hop::Outbound,
+            listen: entry,
+            applications: Vec::new(),
+        };
+        start(&objects, outbound, "client")?;
+        Ok(Chain {
+            processes,
+            entry,
+            objects: Some(objects),
+        })
+    }
+
+    /// Waits until a request is answered as it should be.
+    pub(crate) fn answers(&mut self, scenario: &Scenario) -> Result<(), Failure> {
+        let probe = Load {
+            target: self.entry,
+            connections: 1,
+            pace: Pace::Closed { in_flight: 1 },
+            warm_up: Duration::ZERO,
+            time: Duration::ZERO,
+            exchange: scenario.exchange.clone(),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let problem = match load::run(&probe, &mut |_| Ok(())) {
+                Ok(_) => return Ok(()),
+                Err(problem) => problem,
+            };
+            self.check()?;
+            if Instant::now() > deadline {
+                let what = format!("does not pass requests after {PATIENCE:?}: {problem}");
+                return Err(match self.processes.last() {
+                    Some(process) => process.failure(&what),
+                    None => Failure(what),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Begins to change the proxies' configuration, if the scenario says so.
+    pub(crate) fn changes(&self, scenario: &Scenario) -> Result<Option<Changes>, Failure> {
+        let Some(objects) = self
+            .objects
+            .clone()
+            .filter(|_| scenario.changes_per_second > 0)
+        else {
+            return Ok(None);
+        };
+        let controls = self.processes.iter().filter_map(|p| p.control.as_ref());
+        let publishers = controls.map(ControlPlane::publisher).collect();
+        Changes::start(objects, publishers, scenario.changes_per_second).map(Some)
+    }
+
+    /// That all proxies run and took their configuration.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        self.processes.iter_mut().try_for_each(Process::check)
+    }
+
+    /// What all proxies used so far: CPU of all together, memory of the largest.
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
+        let mut all = Usage::default();
+        for process in &self.processes {
+            let usage = process.usage()?;
+            all.cpu += usage.cpu;
+            all.resident = all.resident.max(usage.resident);
+        }
+        Ok(all)
+    }
+}

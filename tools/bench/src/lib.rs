@@ -1,0 +1,19 @@
+//! Measures data planes against each other, as `//tools/bench:dataplane`: each proxy as processes of its own, with
+//! equal configuration, under load from here whose every answer is checked.
+
+mod chain;
+mod changes;
+mod command_line;
+mod failure;
+mod load;
+mod mesh;
+mod peer;
+mod proxies;
+mod run;
+mod sample;
+mod scenario;
+mod upstream;
+
+pub use command_line::Arguments;
+pub use failure::Failure;
+pub use run::run;

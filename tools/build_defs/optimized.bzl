@@ -1,0 +1,30 @@
+"""Programs that are optimized whatever the rest of the build is: what ships, and what is measured."""
+
+def _opt_impl(_settings, _attr):
+    return {"//command_line_option:compilation_mode": "opt"}
+
+optimized = transition(
+    implementation = _opt_impl,
+    inputs = [],
+    outputs = ["//command_line_option:compilation_mode"],
+)
+
+def _impl(ctx):
+    program = ctx.actions.declare_file(ctx.label.name)
+
+    # A rule with a transition has lists of its targets.
+    binary = ctx.attr.binary[0][DefaultInfo]
+    ctx.actions.symlink(output = program, target_file = binary.files_to_run.executable, is_executable = True)
+    runfiles = ctx.runfiles([program], transitive_files = depset(transitive = [d[DefaultInfo].files for d in ctx.attr.data]))
+    runfiles = runfiles.merge_all([binary.default_runfiles] + [d[DefaultInfo].default_runfiles for d in ctx.attr.data])
+    return [DefaultInfo(executable = program, files = depset([program]), runfiles = runfiles)]
+
+optimized_binary = rule(
+    implementation = _impl,
+    attrs = {
+        "binary": attr.label(cfg = optimized, mandatory = True, executable = True, doc = "the program"),
+        "data": attr.label_list(cfg = optimized, allow_files = True, doc = "what it finds when it runs, optimized too"),
+        "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
+    },
+    executable = True,
+)
