@@ -38,6 +38,11 @@ impl Codec {
         }
     }
 
+    /// Whether so much waits to be written that no body is taken. (What windows hold back, the codec tells by itself.)
+    pub(crate) fn is_full(&self) -> bool {
+        self.output().len() >= ENOUGH_OUTPUT
+    }
+
     /// Sends the head of an answer. Whether it could be sent.
     pub(crate) fn respond(&mut self, place: Place, headers: &Headers, end: bool) -> bool {
         match (self, place) {
@@ -66,9 +71,9 @@ impl Codec {
     pub(crate) fn data(&mut self, place: Place, bytes: &[u8], end: bool) -> usize {
         match (self, place) {
             (Codec::Http1(c), Place::Http1) => {
-                if c.output().len() >= ENOUGH_OUTPUT
-                    || (!bytes.is_empty() && c.send_data(bytes).is_err())
-                {
+                // An end without content always has room: nothing would ask for it again.
+                let full = c.output().len() >= ENOUGH_OUTPUT;
+                if !bytes.is_empty() && (full || c.send_data(bytes).is_err()) {
                     return 0;
                 }
                 if end {
@@ -125,5 +130,29 @@ pub(crate) fn length(headers: &Headers, end: bool) -> BodyLength {
     {
         Some(n) => BodyLength::Exact(n),
         None => BodyLength::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_end_without_content_is_taken_though_the_output_is_full() {
+        let mut codec = http1::Connection::new(http1::Role::Server, http1::Config::default());
+        let mut headers = Headers::new();
+        let mut input: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        while codec.next(&mut input, &mut headers).unwrap().is_some() {}
+        let mut codec = Codec::Http1(Box::new(codec));
+        let mut answer = Headers::new();
+        answer.push_known(Known::Status, b"200");
+        assert!(codec.respond(Place::Http1, &answer, false));
+        let body = vec![b'x'; ENOUGH_OUTPUT];
+        assert_eq!(codec.data(Place::Http1, &body, false), body.len());
+        assert!(codec.is_full());
+        assert_eq!(codec.data(Place::Http1, b"more", false), 0);
+        codec.data(Place::Http1, b"", true);
+        assert!(codec.output().ends_with(b"\r\n0\r\n\r\n"));
     }
 }
