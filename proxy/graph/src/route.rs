@@ -255,12 +255,14 @@ pub enum HostRewrite {
 }
 
 /// A copy of requests.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Mirror {
     /// Where to.
     pub cluster: ClusterId,
     /// How many of a million.
     pub fraction: u32,
+    /// `-shadow` is appended to the host's name.
+    pub marks_host: bool,
 }
 
 /// `RedirectAction` compiled.

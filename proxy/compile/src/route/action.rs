@@ -46,12 +46,7 @@ pub(super) fn forward(
     let mirrors: Vec<Mirror> = match request_mirror_policies.is_empty() {
         true => above
             .mirrors
-            .iter()
-            .map(|m| Mirror {
-                cluster: m.cluster,
-                fraction: m.fraction,
-            })
-            .collect(),
+            .to_vec(),
         false => target::mirrors(place, request_mirror_policies, names)?,
     };
     Ok(Forward {

@@ -109,9 +109,8 @@ pub(super) fn mirrors(
     let mut mirrors = Vec::with_capacity(given.len());
     for (index, given) in given.iter().enumerate() {
         let place = place.item("request_mirror_policies", index);
-        take!(place, given, RequestMirrorPolicy { cluster, runtime_fraction, trace_sampled }
-            refuse { cluster_header, request_headers_mutations, host_rewrite_literal }
-            note { disable_shadow_host_suffix_append } inert {});
+        take!(place, given, RequestMirrorPolicy { cluster, runtime_fraction, trace_sampled, disable_shadow_host_suffix_append }
+            refuse { cluster_header, request_headers_mutations, host_rewrite_literal } note {} inert {});
         if trace_sampled.is_some() && bool_or(trace_sampled, false) {
             place.warn("trace_sampled", "is not supported and has no effect");
         }
@@ -124,6 +123,7 @@ pub(super) fn mirrors(
                 None => 1_000_000,
                 Some(given) => runtime_per_million(&place, "runtime_fraction", given)?,
             },
+            marks_host: !disable_shadow_host_suffix_append,
         });
     }
     Ok(mirrors)

@@ -135,6 +135,10 @@ pub(crate) struct Stream {
     pub(crate) grpc: Option<GrpcMessages>,
     /// The client's proxy spoke of its workload in this request.
     pub(crate) told: bool,
+    /// Copies of it that were sent elsewhere.
+    pub(crate) copies: Vec<StreamKey>,
+    /// It is a copy: it has no client, and what comes back is dropped.
+    pub(crate) is_copy: bool,
 }
 
 /// Messages of a gRPC call, both ways.

@@ -38,7 +38,24 @@ impl Worker {
         }
         s.owed_down += bytes.len();
         s.to_up.bytes.extend_from_slice(bytes);
+        if !s.copies.is_empty() {
+            self.mirror_data(key, bytes, end);
+        }
         self.pump_up(key);
+    }
+
+    /// The trailers of a request came; `end`: with its end.
+    pub(super) fn on_request_trailers(
+        &mut self,
+        key: StreamKey,
+        trailers: Box<Headers>,
+        end: bool,
+    ) {
+        self.mirror_trailers(key, &trailers, end);
+        let Some(s) = self.stream(key) else { return };
+        s.to_up.trailers = Some(trailers);
+        s.to_up.end |= end;
+        s.replay = None;
     }
 
     /// Sends on what of a request's body can go.
@@ -56,12 +73,15 @@ impl Worker {
             return;
         };
         let end = s.to_up.end && s.to_up.trailers.is_none();
+        let mut moved = false;
         if !s.to_up.bytes.is_empty() || end {
             let taken = client.codec.data(place, &s.to_up.bytes, end);
             let all = taken == s.to_up.bytes.len();
             s.to_up.bytes.drain(..taken);
             s.to_up.done = end && all;
-            if !all && matches!(place, Place::Http2(_)) && !c.held.contains(&key) {
+            moved |= taken > 0 || s.to_up.done;
+            let full = matches!(place, Place::Http2(_)) && client.codec.is_full();
+            if !all && full && !c.held.contains(&key) {
                 c.held.push(key);
             }
         }
@@ -71,12 +91,16 @@ impl Worker {
         {
             client.codec.trailers(place, &trailers);
             s.to_up.done = true;
+            moved = true;
         }
         // What stays behind stays owed.
         let gone = s.owed_down.saturating_sub(s.to_up.bytes.len());
         s.owed_down -= gone;
         let (down, down_place, empty) = (s.down, s.down_place, s.to_up.bytes.is_empty());
-        self.touch(up);
+        // What did not move waits for a window, or for what is being written already.
+        if moved {
+            self.touch(up);
+        }
         self.release_on(down, down_place, gone);
         if empty {
             self.resume(down);
@@ -135,6 +159,12 @@ impl Worker {
         let (now, wall) = (self.now, self.wall);
         let Some(s) = self.stream(key) else { return };
         s.stage = Stage::Answering;
+        if s.is_copy {
+            if end {
+                self.finish(key);
+            }
+            return;
+        }
         s.details = Cow::Borrowed("via_upstream");
         s.response_at = Some(now);
         prepare(s, now, wall);
@@ -144,9 +174,14 @@ impl Worker {
     /// A part of an answer's body came.
     pub(super) fn on_answer_data(&mut self, key: StreamKey, bytes: &[u8], end: bool) {
         let Some(s) = self.stream(key) else { return };
-        if s.stage != Stage::Answering {
+        if s.stage != Stage::Answering || s.is_copy {
+            s.to_down.end |= end;
+            let over = s.is_copy && end;
             if let Some((up, place)) = s.up {
                 self.release_on(up, place, bytes.len());
+            }
+            if over {
+                self.finish(key);
             }
             return;
         }
@@ -167,9 +202,12 @@ impl Worker {
         if s.stage != Stage::Answering {
             return;
         }
+        s.to_down.end = true;
+        if s.is_copy {
+            return self.finish(key);
+        }
         std::mem::swap(&mut s.trailers, &mut self.scratch);
         s.has_trailers = true;
-        s.to_down.end = true;
         self.pump_down(key);
     }
 
@@ -224,24 +262,30 @@ impl Worker {
             return;
         };
         let end = s.to_down.end && !s.has_trailers;
+        let mut moved = false;
         if !s.to_down.bytes.is_empty() || end {
             let taken = server.codec.data(s.down_place, &s.to_down.bytes, end);
             let all = taken == s.to_down.bytes.len();
             s.bytes_sent += taken as u64;
             s.to_down.bytes.drain(..taken);
             s.to_down.done = end && all;
-            if !all && matches!(s.down_place, Place::Http2(_)) && !c.held.contains(&key) {
+            moved |= taken > 0 || s.to_down.done;
+            let full = matches!(s.down_place, Place::Http2(_)) && server.codec.is_full();
+            if !all && full && !c.held.contains(&key) {
                 c.held.push(key);
             }
         }
         if s.to_down.bytes.is_empty() && s.to_down.end && s.has_trailers && !s.to_down.done {
             server.codec.trailers(s.down_place, &s.trailers);
             s.to_down.done = true;
+            moved = true;
         }
         let gone = s.owed_up.saturating_sub(s.to_down.bytes.len());
         s.owed_up -= gone;
         let (up, down, empty) = (s.up, s.down, s.to_down.bytes.is_empty());
-        self.touch(down);
+        if moved {
+            self.touch(down);
+        }
         if let Some((up, place)) = up {
             self.release_on(up, place, gone);
             if empty {

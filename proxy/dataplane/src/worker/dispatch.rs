@@ -8,7 +8,7 @@ use graph::cluster::{ClusterId, UpstreamProtocol};
 use headers::{Headers, Known};
 use stats::ClusterStat;
 
-use super::{Todo, Worker, carry};
+use super::{Todo, Worker, carry, mirror};
 use crate::codec::{Codec, Place, length};
 use crate::conn::Role;
 use crate::stream::{Stage, StreamKey, live};
@@ -241,6 +241,9 @@ impl Worker {
             return false;
         };
         let end = s.to_up.end && s.to_up.bytes.is_empty() && s.to_up.trailers.is_none();
+        if s.is_copy {
+            mirror::say_source(&mut s.request, client.local);
+        }
         if s.virtual_host
             .as_ref()
             .is_some_and(|v| v.include_attempt_count)

@@ -143,6 +143,7 @@ impl Worker {
     /// Ends a request.
     pub(super) fn finish(&mut self, key: StreamKey) {
         self.abandon_up(key);
+        self.leave_copies(key);
         let now = self.now;
         let wall = self.wall;
         let Some(s) = live(&mut self.streams, key) else {
@@ -155,10 +156,12 @@ impl Worker {
         s.to_up.bytes.clear();
         let was_empty = self.lines.is_empty();
         let s: &Stream = s;
-        count_request(&self.telemetry, self.thread, s, now);
-        let entry = s.entry(now, wall);
-        for log in &s.manager.access_logs {
-            self.lines.add(&log.path, |line| log.write(&entry, line));
+        if !s.is_copy {
+            count_request(&self.telemetry, self.thread, s, now);
+            let entry = s.entry(now, wall);
+            for log in &s.manager.access_logs {
+                self.lines.add(&log.path, |line| log.write(&entry, line));
+            }
         }
         if was_empty && !self.lines.is_empty() {
             self.timers.add(now + LOG_DELAY, Timer::Logs);

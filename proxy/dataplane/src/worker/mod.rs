@@ -11,6 +11,7 @@ mod config;
 mod dial;
 mod dispatch;
 mod finish;
+mod mirror;
 mod read;
 mod reply;
 mod request;

@@ -39,6 +39,9 @@ impl Worker {
         let Some(s) = live(&mut self.streams, key) else {
             return;
         };
+        if s.is_copy {
+            return self.finish(key);
+        }
         s.flags |= flags;
         s.details = details.into();
         self.abandon_up(key);

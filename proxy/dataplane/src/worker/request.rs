@@ -43,23 +43,7 @@ impl Worker {
             .is_some_and(|inbound_only| !inbound_only || server.manager.is_inbound());
         let last = ending || limit != 0 && server.requests == limit;
         let (facts, manager) = (server.facts.clone(), server.manager.clone());
-        let key = match self.free_streams.pop() {
-            Some(free) => {
-                let s = self.streams.get_mut(free as usize)?;
-                s.reuse(slot, place, facts, manager, protocol, now, random);
-                StreamKey {
-                    slot: free,
-                    generation: s.generation,
-                }
-            }
-            None => {
-                let stream = Stream::new(slot, place, facts, manager, protocol, now, random);
-                StreamKey {
-                    slot: u32::try_from(self.streams.insert(stream)).ok()?,
-                    generation: 0,
-                }
-            }
-        };
+        let key = self.take_stream(slot, place, facts, manager, protocol, random)?;
         let s = self.streams.get_mut(key.slot as usize)?;
         std::mem::swap(&mut s.request, &mut self.scratch);
         if let Some(http) = &s.facts.http {
@@ -79,6 +63,36 @@ impl Worker {
             self.drain_conn(slot);
         }
         Some(key)
+    }
+
+    /// A slot for a request.
+    pub(super) fn take_stream(
+        &mut self,
+        slot: usize,
+        place: Place,
+        facts: std::rc::Rc<crate::conn::Downstream>,
+        manager: Arc<HttpManager>,
+        protocol: Protocol,
+        random: u64,
+    ) -> Option<StreamKey> {
+        let now = self.now;
+        Some(match self.free_streams.pop() {
+            Some(free) => {
+                let s = self.streams.get_mut(free as usize)?;
+                s.reuse(slot, place, facts, manager, protocol, now, random);
+                StreamKey {
+                    slot: free,
+                    generation: s.generation,
+                }
+            }
+            None => {
+                let stream = Stream::new(slot, place, facts, manager, protocol, now, random);
+                StreamKey {
+                    slot: u32::try_from(self.streams.insert(stream)).ok()?,
+                    generation: 0,
+                }
+            }
+        })
     }
 
     /// Decides what becomes of a request and begins it.
@@ -257,6 +271,9 @@ impl Worker {
             self.timers
                 .add(now + delay + timeouts.whole, Timer::Request(key));
         }
+        if !forward.mirrors.is_empty() {
+            self.mirror(key, forward, delay);
+        }
         if delay.is_zero() {
             self.todo.push_back(Todo::Dispatch(key));
         } else {
@@ -366,6 +383,8 @@ impl Stream {
             asked: balance::Asked::default(),
             grpc: None,
             told: false,
+            copies: Vec::new(),
+            is_copy: false,
         }
     }
 

@@ -211,11 +211,7 @@ impl Worker {
                 };
                 let mut trailers = Box::new(headers::Headers::new());
                 std::mem::swap(&mut *trailers, &mut self.scratch);
-                if let Some(s) = self.stream(key) {
-                    s.to_up.trailers = Some(trailers);
-                    s.to_up.end = end_stream;
-                    s.replay = None;
-                }
+                self.on_request_trailers(key, trailers, end_stream);
                 self.pump_up(key);
             }
             Event::Data {
@@ -293,9 +289,8 @@ impl Worker {
             http1::Event::Trailers => {
                 let mut trailers = Box::new(headers::Headers::new());
                 std::mem::swap(&mut *trailers, &mut self.scratch);
-                if let Some(s) = current.and_then(|key| self.stream(key)) {
-                    s.to_up.trailers = Some(trailers);
-                    s.replay = None;
+                if let Some(key) = current {
+                    self.on_request_trailers(key, trailers, false);
                 }
             }
             http1::Event::End => {

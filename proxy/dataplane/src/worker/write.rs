@@ -86,10 +86,8 @@ impl Worker {
                 }
                 self.end_if_done(slot);
             }
-            Role::Client(u) => {
-                if u.codec.output().is_empty() && c.wire.pending() == 0 {
-                    self.wake_blocked(slot);
-                }
+            Role::Client(u) if u.codec.output().is_empty() && c.wire.pending() == 0 => {
+                self.wake_blocked(slot);
             }
             Role::Tunnel(_) => self.on_tunnel_room(slot),
             Role::Closing if c.wire.pending() == 0 => self.close(slot),

@@ -12,6 +12,7 @@ mod carried;
 mod graphs;
 mod http;
 mod metrics;
+mod mirrors;
 mod mutual_tls;
 mod peers;
 mod raw;
