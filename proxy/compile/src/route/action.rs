@@ -44,9 +44,7 @@ pub(super) fn forward(
     place.should_be_unset("hash_policy", hash_policy);
     place.should_be_unset("grpc_timeout_offset", grpc_timeout_offset);
     let mirrors: Vec<Mirror> = match request_mirror_policies.is_empty() {
-        true => above
-            .mirrors
-            .to_vec(),
+        true => above.mirrors.to_vec(),
         false => target::mirrors(place, request_mirror_policies, names)?,
     };
     Ok(Forward {
