@@ -168,6 +168,41 @@ impl Balancer {
         Some(host)
     }
 
+    /// The host for a request by its hash, where the policy is one of consistent hashing: another one, up to `attempts`
+    /// times, while `tried` says that it was used before; the last choice stands.
+    pub fn pick_hashed(
+        &mut self,
+        hash: u64,
+        attempts: u32,
+        tried: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let (at, degraded) = match self.shares.as_slice() {
+            [only] if only.degraded == 0 => (0, false),
+            shares => priority_of(shares, (hash % 100) as u32)?,
+        };
+        let level = self.levels.get_mut(at)?;
+        let pool = match (self.shares.get(at)?.panic, degraded) {
+            (true, _) => &mut level.all,
+            (false, true) => &mut level.degraded,
+            (false, false) => &mut level.healthy,
+        };
+        let (hosts, balancing) = (&self.hosts, self.balancing);
+        let place = |host: u32| hosts.get(host as usize);
+        let mut pick = |attempt| {
+            let weight = |host| place(host).map_or(1, |p| p.weight);
+            let key = |host| place(host).map_or_else(String::new, |p| p.address.to_string());
+            pool.pick_hashed(balancing, hash, attempt, weight, key)
+        };
+        let mut host = pick(0)?;
+        for attempt in 1..=attempts {
+            if !tried(host as usize) {
+                break;
+            }
+            host = pick(attempt)?;
+        }
+        Some(host as usize)
+    }
+
     fn draw(&mut self, draws: &mut Draws, load: &impl Fn(usize) -> u32) -> Option<usize> {
         let drawn = match self.shares.as_slice() {
             [only] if only.degraded == 0 => 0,

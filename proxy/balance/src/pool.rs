@@ -3,6 +3,7 @@
 use graph::cluster::Balancing;
 
 use crate::draws::Draws;
+use crate::hashed::Table;
 use crate::schedule::Schedule;
 
 /// A new schedule begins where the one before it was in its cycle, up to so many turns in: else frequent changes
@@ -19,6 +20,8 @@ pub(crate) struct Pool {
     schedule: Option<Schedule>,
     /// Turns taken; where all weigh the same, the next one.
     turn: u64,
+    /// Made when a hash first asks for it.
+    table: Option<Table>,
 }
 
 impl Pool {
@@ -70,7 +73,10 @@ impl Pool {
         load: impl Fn(usize) -> u32,
     ) -> Option<u32> {
         match balancing {
-            Balancing::Random => self.at_random(draws),
+            // Without a hash, by none.
+            Balancing::Random | Balancing::RingHash { .. } | Balancing::Maglev { .. } => {
+                self.at_random(draws)
+            }
             Balancing::RoundRobin => match &mut self.schedule {
                 Some(schedule) => {
                     self.turn = self.turn.wrapping_add(1);
@@ -90,6 +96,21 @@ impl Pool {
                 None => self.least_loaded(choices, draws, load),
             },
         }
+    }
+
+    /// The host of a hash.
+    pub(crate) fn pick_hashed(
+        &mut self,
+        balancing: Balancing,
+        hash: u64,
+        attempt: u32,
+        weight: impl Fn(u32) -> u32,
+        key: impl Fn(u32) -> String,
+    ) -> Option<u32> {
+        if self.table.is_none() {
+            self.table = Table::new(balancing, &self.hosts, weight, key);
+        }
+        self.table.as_ref()?.pick(hash, attempt)
     }
 
     fn at_random(&self, draws: &mut Draws) -> Option<u32> {

@@ -1,6 +1,7 @@
 //! Route tables.
 
 mod action;
+mod hash;
 mod matching;
 mod mutation;
 mod redirect;

@@ -6,6 +6,10 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
     TcpProxy as Message,
     tcp_proxy::{ClusterSpecifier, WeightedCluster, weighted_cluster::ClusterWeight},
 };
+use envoy_types::pb::envoy::r#type::v3::{
+    HashPolicy,
+    hash_policy::{PolicySpecifier, SourceIp},
+};
 use envoy_types::pb::google::protobuf::Any;
 use graph::chain::TcpProxy;
 use graph::cluster::ClusterId;
@@ -27,10 +31,10 @@ pub(crate) fn compile(
     stats: Option<Reporter>,
 ) -> Compiled<TcpProxy> {
     let message: Message = unpack(place, any)?;
-    take!(place, &message, Message { stat_prefix, idle_timeout, access_log, max_connect_attempts, cluster_specifier }
+    take!(place, &message, Message { stat_prefix, idle_timeout, access_log, max_connect_attempts, cluster_specifier, hash_policy }
     refuse { on_demand, metadata_match, tunneling_config, proxy_protocol_tlvs }
     note {
-        downstream_idle_timeout, upstream_idle_timeout, backoff_options, hash_policy, max_downstream_connection_duration,
+        downstream_idle_timeout, upstream_idle_timeout, backoff_options, max_downstream_connection_duration,
         access_log_flush_interval, flush_access_log_on_connected, access_log_options, upstream_connect_mode,
     }
     inert {
@@ -50,10 +54,25 @@ pub(crate) fn compile(
         clusters,
         total_weight,
         idle_timeout: duration_or(place, "idle_timeout", idle_timeout, IDLE)?,
+        hashes_source: hashes_source(place, hash_policy),
         max_connect_attempts: u32_or(max_connect_attempts, 1).max(1),
         access_logs: access_log::all(place, "access_log", access_log),
         stats,
     })
+}
+
+/// Whether a policy names the client's address, the one thing of a connection of bytes that Istio hashes.
+fn hashes_source(place: &Place<'_>, given: &[HashPolicy]) -> bool {
+    let source = |policy: &HashPolicy| {
+        matches!(
+            policy.policy_specifier,
+            Some(PolicySpecifier::SourceIp(SourceIp {}))
+        )
+    };
+    if !given.iter().all(source) {
+        place.warn("hash_policy", "only source_ip is supported");
+    }
+    given.iter().any(source)
 }
 
 fn clusters(

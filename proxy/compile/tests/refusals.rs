@@ -99,13 +99,13 @@ fn rejection(update: Update) -> String {
 
 #[test]
 fn a_field_that_would_change_where_traffic_goes_is_refused_by_name() {
-    let hashed = Cluster {
-        lb_policy: cluster::LbPolicy::RingHash.into(),
+    let custom = Cluster {
+        lb_policy: cluster::LbPolicy::LoadBalancingPolicyConfig.into(),
         ..cluster("a", cluster::DiscoveryType::Static)
     };
     assert!(
-        rejection(message(TypeUrl::Cluster, "a", &hashed))
-            .starts_with("lb_policy: consistent hashing")
+        rejection(message(TypeUrl::Cluster, "a", &custom))
+            .starts_with("lb_policy: LOAD_BALANCING_POLICY_CONFIG")
     );
     let subsets = Cluster {
         lb_subset_config: Some(Default::default()),

@@ -44,6 +44,8 @@ pub struct TcpProxy {
     pub total_weight: u32,
     /// A connection without bytes either way for so long is closed; zero: never.
     pub idle_timeout: Duration,
+    /// The client's address chooses the host, where the cluster hashes.
+    pub hashes_source: bool,
     /// Attempts to connect; at least 1.
     pub max_connect_attempts: u32,
     /// A line for each connection.

@@ -81,6 +81,26 @@ pub enum Balancing {
     },
     /// At random, by weight.
     Random,
+    /// By the request's hash on a ring of points, several for each host.
+    RingHash {
+        /// Points at least; 1024 unless told.
+        minimum: u32,
+        /// Points at most; 8 Mi unless told.
+        maximum: u32,
+    },
+    /// By the request's hash in a table that hosts fill by turns.
+    Maglev {
+        /// Its size, a prime; 65537 unless told.
+        size: u32,
+    },
+}
+
+impl Balancing {
+    /// Whether a request's hash chooses.
+    #[must_use]
+    pub fn is_hashed(self) -> bool {
+        matches!(self, Self::RingHash { .. } | Self::Maglev { .. })
+    }
 }
 
 /// `circuit_breakers` of the default priority. `u32::MAX` is no bound.

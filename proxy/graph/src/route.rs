@@ -195,6 +195,8 @@ pub struct Forward {
     pub host: HostRewrite,
     /// Copies.
     pub mirrors: Vec<Mirror>,
+    /// What of a request chooses its host, where the cluster hashes.
+    pub hash: Vec<HashPolicy>,
     /// Upgrades allowed or refused here besides the manager's: name, allowed.
     pub upgrades: Vec<(Box<[u8]>, bool)>,
 }
@@ -252,6 +254,35 @@ pub enum HostRewrite {
     Auto,
     /// To what a header says.
     Header(Box<[u8]>),
+}
+
+/// A part of a request's hash (`RouteAction.HashPolicy`).
+#[derive(Debug, Clone)]
+pub struct HashPolicy {
+    /// What is hashed.
+    pub of: HashOf,
+    /// Where it is there, no policy after this one counts.
+    pub terminal: bool,
+}
+
+/// What is hashed of a request.
+#[derive(Debug, Clone)]
+pub enum HashOf {
+    /// A header's values.
+    Header(Box<[u8]>),
+    /// A cookie's value.
+    Cookie {
+        /// Its name.
+        name: Box<[u8]>,
+        /// Where it is sent back, of one that is made here; empty: not said.
+        path: Box<str>,
+        /// How long one that is made here lives, zero: as long as the client's session; `None`: none is made.
+        ttl: Option<Duration>,
+    },
+    /// The client's address.
+    SourceIp,
+    /// A query parameter's first value.
+    Query(Box<[u8]>),
 }
 
 /// A copy of requests.

@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::config::route::v3::{
 };
 use graph::route::{Action, Forward, HostRewrite, Mirror, PathRewrite};
 
-use super::{Inherited, retry, target};
+use super::{Inherited, hash, retry, target};
 use crate::intern::Interner;
 use crate::place::{Compiled, Place, take};
 use crate::text;
@@ -40,8 +40,6 @@ pub(super) fn forward(
     if *internal_redirect_action != InternalRedirectAction::PassThroughInternalRedirect as i32 {
         return Err(place.refuse("internal_redirect_action", "is not supported; leave it out"));
     }
-    // Only clusters that choose by a hash read it, and those are refused.
-    place.should_be_unset("hash_policy", hash_policy);
     place.should_be_unset("grpc_timeout_offset", grpc_timeout_offset);
     let mirrors: Vec<Mirror> = match request_mirror_policies.is_empty() {
         true => above.mirrors.to_vec(),
@@ -81,6 +79,7 @@ pub(super) fn forward(
         },
         host: host(place, host_rewrite_specifier)?,
         mirrors,
+        hash: hash::compile(place, hash_policy)?,
         upgrades: upgrades(place, upgrade_configs)?,
     })
 }

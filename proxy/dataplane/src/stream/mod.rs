@@ -135,6 +135,10 @@ pub(crate) struct Stream {
     pub(crate) grpc: Option<GrpcMessages>,
     /// The client's proxy spoke of its workload in this request.
     pub(crate) told: bool,
+    /// What chooses its endpoint in clusters that hash.
+    pub(crate) hash: Option<u64>,
+    /// A cookie that the answer brings, so that the client comes back to the same endpoint.
+    pub(crate) cookie: Option<Vec<u8>>,
     /// Copies of it that were sent elsewhere.
     pub(crate) copies: Vec<StreamKey>,
     /// It is a copy: it has no client, and what comes back is dropped.

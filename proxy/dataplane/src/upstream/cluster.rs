@@ -150,6 +150,7 @@ impl ClusterState {
         destination: SocketAddr,
         tried: &[SocketAddr],
         random: u64,
+        hash: Option<u64>,
     ) -> Option<Rc<HostState>> {
         if self.cluster.discovery == Discovery::OriginalDestination {
             return Some(self.destination(destination));
@@ -162,6 +163,10 @@ impl ClusterState {
                 .is_some_and(|h| tried.contains(&h.host.address))
         };
         let found = match tried {
+            _ if self.cluster.balancing.is_hashed() => {
+                self.balancer
+                    .pick_hashed(hash.unwrap_or(random), AVOIDING, was)
+            }
             [] => self.balancer.pick(random, load),
             _ => self.balancer.pick_other(random, AVOIDING, load, was),
         }?;

@@ -354,6 +354,9 @@ fn prepare(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime)
         routing::cors::write_response(&cors, &origin, &mut s.response);
     }
     mutate(s, now, wall);
+    if let Some(cookie) = s.cookie.take() {
+        s.response.push(b"set-cookie", &cookie);
+    }
     routing::server::set(&mut s.response, &manager);
     if manager.always_set_request_id_in_response
         && let Some(id) = s.request.get(Known::XRequestId).map(<[u8]>::to_vec)

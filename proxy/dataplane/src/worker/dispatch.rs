@@ -84,7 +84,9 @@ impl Worker {
             overridden: s.manager.filters.alpn.is_some(),
             may_carry: !http2 && carry::may_be(s, &cluster),
         };
-        let tried = if s.attempts > 0 {
+        let hash = s.hash;
+        // Istio lets a hash choose the same endpoint again.
+        let tried = if s.attempts > 0 && !cluster.balancing.is_hashed() {
             s.tried.clone()
         } else {
             Vec::new()
@@ -100,7 +102,7 @@ impl Worker {
                 .increment();
             return self.overflow(key);
         }
-        let Some(host) = state.pick(destination, &tried, random) else {
+        let Some(host) = state.pick(destination, &tried, random, hash) else {
             let stats = state.metrics.of(thread);
             stats
                 .counter(ClusterStat::UpstreamCxNoneHealthy)

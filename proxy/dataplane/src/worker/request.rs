@@ -260,6 +260,12 @@ impl Worker {
             _ => &w.host,
         });
         routing::rewrite_host(&mut s.request, rewrite, None, !suppress);
+        if !forward.hash.is_empty() {
+            let ends = [s.facts.source, s.facts.destination];
+            let found = balance::request_hash(&forward.hash, &s.request, s.client, ends);
+            s.hash = found.hash;
+            s.cookie = found.cookie;
+        }
         s.cluster = Some(cluster);
         s.stage = Stage::Waiting;
         s.timeouts = timeouts;
@@ -383,6 +389,8 @@ impl Stream {
             asked: balance::Asked::default(),
             grpc: None,
             told: false,
+            hash: None,
+            cookie: None,
             copies: Vec::new(),
             is_copy: false,
         }

@@ -56,11 +56,15 @@ impl Worker {
 
     fn dial_tunnel(&mut self, slot: usize, cluster: Option<ClusterId>, destination: SocketAddr) {
         let random = self.random.next();
+        let hash = self
+            .record_of(slot)
+            .filter(|r| r.proxy.hashes_source)
+            .map(|r| balance::source_hash(r.facts.source.ip()));
         let Some(state) = cluster.and_then(|id| self.cluster(id)) else {
             return self.end_tunnel(slot, Flags::NO_CLUSTER_FOUND);
         };
         let cluster = state.cluster.clone();
-        let host = state.pick(destination, &[], random);
+        let host = state.pick(destination, &[], random, hash);
         if let Some(record) = self.record_of(slot) {
             record.cluster = Some(cluster.clone());
             record.host.clone_from(&host);

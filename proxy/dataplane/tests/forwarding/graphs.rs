@@ -84,6 +84,7 @@ pub fn forward(id: u32) -> Forward {
         path: PathRewrite::None,
         host: HostRewrite::None,
         mirrors: Vec::new(),
+        hash: Vec::new(),
         upgrades: Vec::new(),
     }
 }
@@ -180,6 +181,7 @@ pub fn tcp(cluster: u32) -> Network {
         clusters: vec![(ClusterId(cluster), 1)],
         total_weight: 1,
         idle_timeout: Duration::ZERO,
+        hashes_source: false,
         max_connect_attempts: 1,
         access_logs: Vec::new(),
         stats: None,

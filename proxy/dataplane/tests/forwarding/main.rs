@@ -10,6 +10,7 @@
 mod authority;
 mod carried;
 mod graphs;
+mod hashing;
 mod http;
 mod metrics;
 mod mirrors;

@@ -129,7 +129,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-async fn whole(response: Response<Incoming>) -> Answer {
+pub async fn whole(response: Response<Incoming>) -> Answer {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer {

@@ -31,13 +31,36 @@ pub enum Side {
 impl Envoy {
     /// Starts the Envoy that LATEEN_ENVOY names and waits until it listens.
     pub fn start(side: Side, authority: &Authority, towards: SocketAddr) -> Envoy {
+        let address = free();
+        Envoy::run(address, &config(side, authority, address, towards))
+    }
+
+    /// Starts one that hashes the header `x-user`.
+    pub fn hashing(policy: &str, endpoints: &[SocketAddr], weights: &[u32]) -> Envoy {
+        let address = free();
+        let hosts: Vec<String> = endpoints
+            .iter()
+            .zip(weights)
+            .map(|(endpoint, weight)| {
+                format!(
+                    "{{load_balancing_weight: {weight}, endpoint: {{address: {}}}}}",
+                    socket_address(*endpoint)
+                )
+            })
+            .collect();
+        let cluster = format!("lb_policy: {policy}");
+        let route = ", hash_policy: [{header: {header_name: x-user}}]";
+        let text = resources("name: plain", &cluster, route, address, &hosts.join(", "));
+        Envoy::run(address, &text)
+    }
+
+    fn run(address: SocketAddr, config: &str) -> Envoy {
         let program =
             std::env::var_os("LATEEN_ENVOY").expect("LATEEN_ENVOY must name an Envoy 1.40");
-        let address = free();
         let process = Command::new(program)
             .args(["--disable-hot-restart", "--concurrency", "1"])
             .args(["--log-level", "error", "--config-yaml"])
-            .arg(config(side, authority, address, towards))
+            .arg(config)
             .stderr(Stdio::null())
             .spawn()
             .expect("LATEEN_ENVOY does not start");
@@ -78,13 +101,25 @@ fn config(side: Side, authority: &Authority, listen: SocketAddr, towards: Socket
             socket("UpstreamTlsContext", "sni: peer.example"),
         ),
     };
-    let address = |a: SocketAddr| {
-        format!(
-            "{{socket_address: {{address: {}, port_value: {}}}}}",
-            a.ip(),
-            a.port()
-        )
-    };
+    let host = format!("{{endpoint: {{address: {}}}}}", socket_address(towards));
+    resources(&downstream, &upstream, "", listen, &host)
+}
+
+fn socket_address(address: SocketAddr) -> String {
+    format!(
+        "{{socket_address: {{address: {}, port_value: {}}}}}",
+        address.ip(),
+        address.port()
+    )
+}
+
+fn resources(
+    downstream: &str,
+    upstream: &str,
+    route: &str,
+    listen: SocketAddr,
+    hosts: &str,
+) -> String {
     format!(
         r#"
 static_resources:
@@ -98,14 +133,13 @@ static_resources:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: http
-          upgrade_configs: [{{upgrade_type: websocket}}]
           route_config:
             virtual_hosts:
             - name: all
               domains: ["*"]
               routes:
               - match: {{prefix: "/"}}
-                route: {{cluster: upstream}}
+                route: {{cluster: upstream{route}}}
           http_filters:
           - name: router
             typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
@@ -113,9 +147,8 @@ static_resources:
   - name: upstream
     connect_timeout: 5s
     {upstream}
-    load_assignment: {{cluster_name: upstream, endpoints: [{{lb_endpoints: [{{endpoint: {{address: {}}}}}]}}]}}
+    load_assignment: {{cluster_name: upstream, endpoints: [{{lb_endpoints: [{hosts}]}}]}}
 "#,
-        address(listen),
-        address(towards)
+        socket_address(listen)
     )
 }

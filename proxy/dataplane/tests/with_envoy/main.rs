@@ -13,6 +13,7 @@ mod envoy;
 #[allow(dead_code)] // of what all these tests share, some need less
 #[path = "../forwarding/graphs.rs"]
 mod graphs;
+mod hashing;
 mod http1;
 #[allow(dead_code)]
 #[path = "../forwarding/peers.rs"]

@@ -118,6 +118,7 @@ fn forward() -> Forward {
         path: PathRewrite::None,
         host: HostRewrite::None,
         mirrors: Vec::new(),
+        hash: Vec::new(),
         upgrades: Vec::new(),
     }
 }
