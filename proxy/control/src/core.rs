@@ -194,7 +194,7 @@ impl Core {
         response: &DeltaDiscoveryResponse,
         now: SystemTime,
     ) -> (Outcome, Option<String>) {
-        let mut versions: HashMap<Arc<str>, &str> =
+        let mut versions: HashMap<Arc<str>, (&str, Bytes)> =
             HashMap::with_capacity(response.resources.len());
         let mut upserts = Vec::with_capacity(response.resources.len());
         let mut error = None;
@@ -211,13 +211,12 @@ impl Core {
                 ));
                 continue;
             }
-            if versions.insert(name.clone(), &resource.version).is_some() {
+            let body = Bytes::copy_from_slice(&any.value);
+            let came = (resource.version.as_str(), body.clone());
+            if versions.insert(name.clone(), came).is_some() {
                 error = Some(format!("{name}: stands twice in one response"));
             }
-            upserts.push(Upsert {
-                name,
-                body: Bytes::copy_from_slice(&any.value),
-            });
+            upserts.push(Upsert { name, body });
         }
         let removals: Vec<Arc<str>> = response
             .removed_resources
@@ -233,22 +232,19 @@ impl Core {
             upserts,
             removals,
         });
-        let version = |name: &Arc<str>| versions.get(name).copied().unwrap_or_default();
+        let came = |name: &Arc<str>| versions.get(name).cloned().unwrap_or_default();
         for name in &outcome.accepted {
-            self.session(service).holds(kind, name, version(name));
+            self.session(service).holds(kind, name, came(name).0);
         }
         let mut view = self.note();
         let view = view.entry(kind);
         for name in &outcome.accepted {
-            view.accepted(name, version(name), now);
+            let (version, body) = came(name);
+            view.accepted(name, version, body, now);
         }
         for rejection in &outcome.rejected {
-            view.rejected(
-                &rejection.name,
-                version(&rejection.name),
-                &rejection.message,
-                now,
-            );
+            let (version, body) = came(&rejection.name);
+            view.rejected(&rejection.name, version, &rejection.message, body, now);
         }
         for warning in &outcome.warnings {
             tracing::warn!(
@@ -289,6 +285,14 @@ impl Core {
             (TypeUrl::Route, references.routes.clone()),
             (TypeUrl::Secret, of(Origin::Aggregated)),
         ];
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.entry(TypeUrl::Endpoints)
+            .keep(|name| references.endpoints.contains(name));
+        view.entry(TypeUrl::Route)
+            .keep(|name| references.routes.contains(name));
+        view.entry(TypeUrl::Secret)
+            .keep(|name| references.secrets.contains_key(name));
+        drop(view);
         for (kind, names) in wanted {
             if let Some(request) = self.configuration.want(kind, names) {
                 effects.requests.push((Service::Configuration, request));

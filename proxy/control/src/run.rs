@@ -51,10 +51,12 @@ impl Control {
     /// What is held now, for the admin pages.
     #[must_use]
     pub fn view(&self) -> View {
-        self.view
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.look(View::clone)
+    }
+
+    /// Looks at what is held now; nothing changes meanwhile, so it must be short.
+    pub fn look<R>(&self, at: impl FnOnce(&View) -> R) -> R {
+        at(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use xds::TypeUrl;
 
 /// Everything that came, by type.
@@ -30,6 +31,8 @@ pub struct Held {
     pub version: String,
     /// When that came.
     pub updated: SystemTime,
+    /// That version, encoded: what stands in `Any.value`.
+    pub body: Bytes,
     /// What became of the last one that came.
     pub state: State,
     /// What is not honoured: field and words.
@@ -47,6 +50,10 @@ pub enum State {
         version: String,
         /// Why.
         error: String,
+        /// When it came.
+        attempted: SystemTime,
+        /// What came, encoded.
+        body: Bytes,
     },
 }
 
@@ -81,6 +88,13 @@ impl View {
             .unwrap_or_default()
     }
 
+    /// Fields that have no effect, in what is used now.
+    #[must_use]
+    pub fn notes(&self) -> usize {
+        let resources = self.types.values().flat_map(|of| of.resources.values());
+        resources.map(|held| held.warnings.len()).sum()
+    }
+
     /// Prefix of a type's counters in Envoy's statistics, for the types that have one.
     #[must_use]
     pub fn prefix(kind: TypeUrl) -> Option<&'static str> {
@@ -97,10 +111,22 @@ impl View {
 }
 
 impl TypeView {
-    pub(crate) fn accepted(&mut self, name: &Arc<str>, version: &str, now: SystemTime) {
+    /// Forgets what is not referred to any more.
+    pub(crate) fn keep(&mut self, referred: impl Fn(&Arc<str>) -> bool) {
+        self.resources.retain(|name, _| referred(name));
+    }
+
+    pub(crate) fn accepted(
+        &mut self,
+        name: &Arc<str>,
+        version: &str,
+        body: Bytes,
+        now: SystemTime,
+    ) {
         let held = Held {
             version: version.to_owned(),
             updated: now,
+            body,
             state: State::Accepted,
             warnings: Vec::new(),
         };
@@ -112,17 +138,21 @@ impl TypeView {
         name: &Arc<str>,
         version: &str,
         error: &str,
+        body: Bytes,
         now: SystemTime,
     ) {
         let held = self.resources.entry(name.clone()).or_insert_with(|| Held {
             version: String::new(),
             updated: now,
+            body: Bytes::new(),
             state: State::Accepted,
             warnings: Vec::new(),
         });
         held.state = State::Rejected {
             version: version.to_owned(),
             error: error.to_owned(),
+            attempted: now,
+            body,
         };
     }
 }

@@ -171,8 +171,10 @@ fn a_refusal_names_resource_and_field_and_keeps_the_version_before() {
     let view = core.view();
     let held = view.lock().unwrap().of(TypeUrl::Cluster);
     assert_eq!(held.resources["a"].version, "v1");
+    assert_eq!(held.resources["a"].body, eds("a").encode_to_vec());
     assert!(
-        matches!(&held.resources["a"].state, State::Rejected { version, .. } if version == "v2")
+        matches!(&held.resources["a"].state, State::Rejected { version, body, .. }
+            if version == "v2" && *body == bad.encode_to_vec())
     );
     assert_eq!(
         (held.counters.update_success, held.counters.update_rejected),
@@ -185,6 +187,27 @@ fn a_refusal_names_resource_and_field_and_keeps_the_version_before() {
         (versions["a"].as_str(), versions["b"].as_str()),
         ("v1", "v2")
     );
+}
+
+#[test]
+fn what_nothing_refers_to_any_more_is_not_held_any_more() {
+    let mut core = Core::new(Node::default());
+    core.opened(Service::Configuration);
+    let cluster = [("a", eds("a").encode_to_vec())];
+    received(&mut core, response(TypeUrl::Cluster, "1", &cluster, &[]));
+    let assignment = ClusterLoadAssignment {
+        cluster_name: "a".to_owned(),
+        ..Default::default()
+    };
+    let endpoints = [("a", assignment.encode_to_vec())];
+    received(
+        &mut core,
+        response(TypeUrl::Endpoints, "2", &endpoints, &[]),
+    );
+    let held = |core: &Core| core.view().lock().unwrap().of(TypeUrl::Endpoints).resources;
+    assert_eq!(held(&core)["a"].body, assignment.encode_to_vec());
+    received(&mut core, response(TypeUrl::Cluster, "3", &[], &["a"]));
+    assert!(held(&core).is_empty());
 }
 
 #[test]
