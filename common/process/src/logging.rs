@@ -1,6 +1,6 @@
 //! Log output, with Istio's flags (`--log_output_level`, `--log_as_json`).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
@@ -34,6 +34,27 @@ pub enum LogError {
     /// Logging was set up before in this process.
     #[error("logging is set up already")]
     AlreadySet,
+    /// Levels are to change and logging was not set up.
+    #[error("logging is not set up")]
+    NotSet,
+}
+
+/// Takes a filter in place of the one before.
+type Change = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// How the levels of the running program are changed.
+static CHANGE: OnceLock<Change> = OnceLock::new();
+
+/// Changes what is logged from now on, with the words of `--log_output_level`.
+///
+/// # Errors
+/// [`LogError`] when the words cannot be read or nothing was set up.
+pub fn set(levels: &str) -> Result<(), LogError> {
+    let filter = filter(levels)?;
+    match CHANGE.get() {
+        Some(change) if change(filter) => Ok(()),
+        _ => Err(LogError::NotSet),
+    }
 }
 
 impl LogArgs {
@@ -47,12 +68,19 @@ impl LogArgs {
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-        let started = if self.log_as_json {
-            builder.json().try_init()
+        let (started, change): (_, Change) = if self.log_as_json {
+            let builder = builder.json().with_filter_reloading();
+            let handle = builder.reload_handle();
+            let change = move |filter| handle.reload(filter).is_ok();
+            (builder.try_init(), Box::new(change))
         } else {
-            builder.try_init()
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            let change = move |filter| handle.reload(filter).is_ok();
+            (builder.try_init(), Box::new(change))
         };
-        started.map_err(|_| LogError::AlreadySet)
+        started.map_err(|_| LogError::AlreadySet)?;
+        CHANGE.set(change).map_err(|_| LogError::AlreadySet)
     }
 }
 

@@ -73,6 +73,12 @@ impl Outlier {
         self.hosts.iter().filter(|h| h.since.is_some()).count()
     }
 
+    /// Whether a host is left alone.
+    #[must_use]
+    pub fn is_ejected(&self, host: usize) -> bool {
+        self.hosts.get(host).is_some_and(|h| h.since.is_some())
+    }
+
     /// Counts an outcome; the change that it brings.
     pub fn record(&mut self, host: usize, outcome: Outcome, now: Duration) -> Option<Change> {
         let settings = self.settings;

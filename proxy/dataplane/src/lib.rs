@@ -7,6 +7,7 @@ mod conn;
 mod logs;
 mod peer;
 mod random;
+mod report;
 mod stream;
 mod telemetry;
 mod timers;
@@ -20,11 +21,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use graph::Graph;
 use mio::{Poll, Token, Waker};
 
+pub use report::{ClusterReport, HostReport};
 pub use telemetry::Telemetry;
 use worker::{Message, OpenConnections, Worker};
 
@@ -35,6 +37,9 @@ pub struct DataPlane {
     writer: Option<JoinHandle<()>>,
     open: OpenConnections,
 }
+
+/// How long a worker's report is waited for: turns are far shorter.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Handle {
@@ -100,6 +105,21 @@ impl DataPlane {
     #[must_use]
     pub fn open_connections(&self) -> [u64; 2] {
         [&self.open.inbound, &self.open.outbound].map(|n| n.load(Ordering::Relaxed))
+    }
+
+    /// What the workers know of the endpoints of clusters, each its own part. Waits until they have told, a second at
+    /// most: not for threads that must not wait.
+    #[must_use]
+    pub fn report(&self) -> Vec<ClusterReport> {
+        let (to, told) = channel();
+        self.tell(|| Message::Report(to.clone()));
+        drop(to);
+        let end = Instant::now() + PATIENCE;
+        let mut reports = Vec::new();
+        while let Ok(report) = told.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            reports.extend(report);
+        }
+        reports
     }
 
     fn tell(&self, message: impl Fn() -> Message) {

@@ -9,6 +9,8 @@ use serde_json::Value;
 /// What a bootstrap says.
 #[derive(Debug)]
 pub struct Bootstrap {
+    /// The whole file.
+    pub file: Value,
     /// Who this proxy is.
     pub node: Node,
     /// Where the admin interface listens.
@@ -131,6 +133,7 @@ impl Bootstrap {
                     problem: "no address and port_value",
                 })?;
         Ok(Bootstrap {
+            file: value.clone(),
             node: node(&value["node"])?,
             admin,
             configuration,

@@ -18,9 +18,6 @@ use crate::bootstrap::{Bootstrap, BootstrapError};
 use crate::command_line::Arguments;
 use crate::fixed;
 
-/// What Istio's listeners for redirected connections are called in statistics, inbound first.
-const LISTENERS: [&str; 2] = ["0.0.0.0_15006", "0.0.0.0_15001"];
-
 /// The data plane does not start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -67,16 +64,14 @@ pub async fn run(arguments: &Arguments, shutdown: CancellationToken) -> Result<(
     };
     let control = control::start(options, shutdown.clone()).map_err(RunError::Start)?;
     let mut graphs = control.graph.clone();
-    let admin = Arc::new(Admin {
-        server: registry.metrics("server"),
-        clusters: registry.metrics("cluster_manager"),
-        listeners: registry.metrics("listener_manager"),
-        connections: LISTENERS.map(|name| registry.metrics(name)),
+    let admin = Arc::new(Admin::new(
         plane,
         control,
-        shutdown: shutdown.clone(),
         registry,
-    });
+        bootstrap.file,
+        arguments,
+        shutdown.clone(),
+    ));
     let listener = http::bind(&bootstrap.admin.to_string(), "admin.address").await?;
     let serving = http::serve(listener, admin::router(admin.clone()), shutdown.clone());
     let publishing = async {

@@ -304,5 +304,6 @@ family! {
     MemoryPhysicalSize Gauge "memory_physical_size";
     TotalConnections Gauge "total_connections";
     DaysUntilFirstCertExpiring Gauge "days_until_first_cert_expiring";
+    ConfigurationNotes Gauge "configuration_notes";
     InitializationTimeMs Histogram "initialization_time_ms";
 }

@@ -33,6 +33,6 @@ pub use family::{
     Member, ServerStat, TcpStat,
 };
 pub use metric::{BOUNDS, Counter, Distribution, Gauge, Histogram};
-pub use query::{Form, Query, QueryError};
+pub use query::{Buckets, Form, Query, QueryError};
 pub use registry::{Metrics, Registry, Share};
 pub use snapshot::{Number, Sample, Snapshot};

@@ -18,6 +18,20 @@ pub enum Form {
     Prometheus,
 }
 
+/// How histograms are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Buckets {
+    /// As the form has it by itself: quantiles, and buckets for Prometheus.
+    #[default]
+    Usual,
+    /// Quantiles.
+    Summary,
+    /// How many values lie at or below each bound.
+    Cumulative,
+    /// How many values lie between each bound and the one before.
+    Disjoint,
+}
+
 /// What `/stats` is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
@@ -27,6 +41,10 @@ pub struct Query {
     pub used_only: bool,
     /// Only metrics whose dotted name matches somewhere.
     pub filter: Option<Regex>,
+    /// Only metrics whose dotted name does not match the filter.
+    pub inverted: bool,
+    /// How histograms are shown.
+    pub buckets: Buckets,
     /// Only metrics of this kind.
     pub kind: Option<crate::Kind>,
 }
@@ -40,6 +58,8 @@ pub enum QueryError {
     Form,
     /// No such `type`.
     Kind,
+    /// No such `histogram_buckets`.
+    Buckets,
 }
 
 impl fmt::Display for QueryError {
@@ -47,8 +67,11 @@ impl fmt::Display for QueryError {
         match self {
             QueryError::Filter(problem) => write!(f, "Invalid regex: {problem}"),
             QueryError::Form => f.write_str("usage: /stats?format=(json|prometheus|text)\n"),
+            QueryError::Buckets => {
+                f.write_str("usage: /stats?histogram_buckets=(cumulative|disjoint|summary)\n")
+            }
             QueryError::Kind => {
-                f.write_str("usage: /stats?type=(All|Counters|Gauges|Histograms|TextReadouts)\n")
+                f.write_str("usage: /stats?type=(All|Counters|Gauges|Histograms)\n")
             }
         }
     }
@@ -62,11 +85,32 @@ impl Query {
     /// # Errors
     /// A parameter has a value that means nothing.
     pub fn parse(query: &str) -> Result<Self, QueryError> {
-        let mut parsed = Query::default();
+        Self::parse_for(query, Form::default())
+    }
+
+    /// As `parse`, with a form for queries that name none.
+    ///
+    /// # Errors
+    /// A parameter has a value that means nothing.
+    pub fn parse_for(query: &str, form: Form) -> Result<Self, QueryError> {
+        let mut parsed = Query {
+            form,
+            ..Query::default()
+        };
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
                 "usedonly" => parsed.used_only = true,
+                "invert_filter" => parsed.inverted = true,
+                "histogram_buckets" => {
+                    parsed.buckets = match value {
+                        "" => Buckets::Usual,
+                        "summary" => Buckets::Summary,
+                        "cumulative" => Buckets::Cumulative,
+                        "disjoint" => Buckets::Disjoint,
+                        _ => return Err(QueryError::Buckets),
+                    }
+                }
                 "format" => {
                     parsed.form = match value {
                         "text" => Form::Text,
@@ -109,7 +153,7 @@ impl Query {
             && self
                 .filter
                 .as_ref()
-                .is_none_or(|filter| filter.is_match(&sample.dotted))
+                .is_none_or(|filter| filter.is_match(&sample.dotted) != self.inverted)
     }
 }
 

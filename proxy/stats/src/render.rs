@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::escape::json;
 use crate::metric::{BOUNDS, Distribution};
-use crate::query::{Form, Query};
+use crate::query::{Buckets, Form, Query};
 use crate::snapshot::{Number, Sample, Snapshot};
 
 /// Shares of all values that `/stats` shows of a histogram.
@@ -16,16 +16,16 @@ impl Snapshot {
     pub fn render(&self, query: &Query) -> String {
         let wanted = self.samples().iter().filter(|sample| query.wants(sample));
         match query.form {
-            Form::Text => text(wanted),
-            Form::Json => json_form(wanted),
-            Form::Prometheus => prometheus(wanted.collect()),
+            Form::Text => text(wanted, query.buckets),
+            Form::Json => json_form(wanted, query.buckets),
+            Form::Prometheus => prometheus(wanted.collect(), query.buckets),
         }
     }
 }
 
 // Writing to a string cannot fail: the results below are dropped.
 
-fn text<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
+fn text<'a>(samples: impl Iterator<Item = &'a Sample>, buckets: Buckets) -> String {
     let mut out = String::new();
     let mut histograms = String::new();
     for Sample { dotted, number, .. } in samples {
@@ -34,6 +34,14 @@ fn text<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
             Number::Gauge(value) => writeln!(out, "{dotted}: {}", (*value).max(0)),
             Number::Histogram(distribution) if distribution.count() == 0 => {
                 writeln!(histograms, "{dotted}: No recorded values")
+            }
+            Number::Histogram(distribution) if shows_buckets(buckets) => {
+                let _ = write!(histograms, "{dotted}:");
+                for (bound, count) in counts(distribution, buckets) {
+                    // None of them is of the interval since the last flush, of which there is none here.
+                    let _ = write!(histograms, " B{bound}(0,{count})");
+                }
+                writeln!(histograms)
             }
             Number::Histogram(distribution) => {
                 let _ = write!(histograms, "{dotted}:");
@@ -50,7 +58,28 @@ fn text<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
     out
 }
 
-fn json_form<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
+/// Whether buckets stand in place of quantiles.
+fn shows_buckets(buckets: Buckets) -> bool {
+    matches!(buckets, Buckets::Cumulative | Buckets::Disjoint)
+}
+
+/// Bounds and how many values lie below them.
+fn counts(
+    distribution: &Distribution,
+    buckets: Buckets,
+) -> impl Iterator<Item = (&'static str, u64)> {
+    let mut below = 0_u64;
+    let each = BOUNDS.into_iter().zip(distribution.buckets);
+    each.map(move |(bound, count)| {
+        below = below.wrapping_add(count);
+        match buckets {
+            Buckets::Disjoint => (bound, count),
+            _ => (bound, below),
+        }
+    })
+}
+
+fn json_form<'a>(samples: impl Iterator<Item = &'a Sample>, buckets: Buckets) -> String {
     let mut out = String::from("{\"stats\":[");
     let mut histograms = String::new();
     for Sample { dotted, number, .. } in samples {
@@ -58,7 +87,10 @@ fn json_form<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
             Number::Counter(count) => *count,
             Number::Gauge(value) => (*value).max(0).cast_unsigned(),
             Number::Histogram(distribution) => {
-                json_histogram(dotted, distribution, &mut histograms);
+                match shows_buckets(buckets) {
+                    true => json_buckets(dotted, distribution, buckets, &mut histograms),
+                    false => json_histogram(dotted, distribution, &mut histograms),
+                }
                 continue;
             }
         };
@@ -74,13 +106,35 @@ fn json_form<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
             out.push(',');
         }
         let shares = QUANTILES.map(|share| percent(share).to_string()).join(",");
-        let _ = write!(
-            out,
-            "{{\"histograms\":{{\"supported_quantiles\":[{shares}],\"computed_quantiles\":[{histograms}]}}}}"
-        );
+        let _ = match shows_buckets(buckets) {
+            true => write!(out, "{{\"histograms\":[{histograms}]}}"),
+            false => write!(
+                out,
+                "{{\"histograms\":{{\"supported_quantiles\":[{shares}],\"computed_quantiles\":[{histograms}]}}}}"
+            ),
+        };
     }
     out.push_str("]}");
     out
+}
+
+fn json_buckets(dotted: &str, distribution: &Distribution, buckets: Buckets, out: &mut String) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    out.push_str("{\"name\":");
+    json(dotted, out);
+    out.push_str(",\"buckets\":[");
+    for (bound, count) in counts(distribution, buckets) {
+        if !out.ends_with('[') {
+            out.push(',');
+        }
+        let _ = write!(
+            out,
+            "{{\"upper_bound\":{bound},\"interval\":0,\"cumulative\":{count}}}"
+        );
+    }
+    out.push_str("]}");
 }
 
 fn json_histogram(dotted: &str, distribution: &Distribution, out: &mut String) {
@@ -108,7 +162,7 @@ fn percent(share: f64) -> f64 {
 }
 
 /// Prometheus' text format 0.0.4: all samples of a name stand together, after the line that says what they are.
-fn prometheus(mut samples: Vec<&Sample>) -> String {
+fn prometheus(mut samples: Vec<&Sample>, buckets: Buckets) -> String {
     // The sort is stable: samples of one name keep the order of their dotted names.
     samples.sort_by(|a, b| (rank(a), &a.prometheus).cmp(&(rank(b), &b.prometheus)));
     let mut out = String::new();
@@ -123,6 +177,7 @@ fn prometheus(mut samples: Vec<&Sample>) -> String {
         let kind = match number {
             Number::Counter(_) => "counter",
             Number::Gauge(_) => "gauge",
+            Number::Histogram(_) if buckets == Buckets::Summary => "summary",
             Number::Histogram(_) => "histogram",
         };
         if before != name {
@@ -132,6 +187,18 @@ fn prometheus(mut samples: Vec<&Sample>) -> String {
         let _ = match number {
             Number::Counter(count) => writeln!(out, "{name}{{{labels}}} {count}"),
             Number::Gauge(value) => writeln!(out, "{name}{{{labels}}} {}", (*value).max(0)),
+            Number::Histogram(distribution) if buckets == Buckets::Summary => {
+                let comma = if labels.is_empty() { "" } else { "," };
+                for share in QUANTILES {
+                    let _ = write!(out, "{name}{{{labels}{comma}quantile=\"{share}\"}} ");
+                    let _ = match distribution.quantile(share) {
+                        Some(value) => writeln!(out, "{value}"),
+                        None => writeln!(out, "nan"),
+                    };
+                }
+                let _ = writeln!(out, "{name}_sum{{{labels}}} {}", distribution.sum);
+                writeln!(out, "{name}_count{{{labels}}} {}", distribution.count())
+            }
             Number::Histogram(distribution) => {
                 let comma = if labels.is_empty() { "" } else { "," };
                 let mut count = 0_u64;

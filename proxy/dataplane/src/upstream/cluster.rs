@@ -175,6 +175,12 @@ impl ClusterState {
 
     /// Notes how an attempt at a host went; ejects it where that is due.
     pub(crate) fn record(&mut self, host: &HostState, outcome: Recorded, now: Duration) {
+        host.count(|counts| match outcome {
+            Recorded::Status(status) if status < 500 => counts.requests_succeeded += 1,
+            Recorded::Status(_) | Recorded::ConnectFailed => counts.requests_failed += 1,
+            Recorded::TimedOut => counts.requests_timed_out += 1,
+            Recorded::Connected => {}
+        });
         let change = self
             .outlier
             .as_mut()
@@ -187,6 +193,12 @@ impl ClusterState {
             );
             self.balancer.set_ejected(host, ejected);
         }
+    }
+
+    /// Whether a host is left alone for its failures.
+    pub(crate) fn is_ejected(&self, host: &HostState) -> bool {
+        let watched = self.outlier.as_ref();
+        watched.is_some_and(|outlier| outlier.is_ejected(host.at.get()))
     }
 
     /// Takes back hosts whose time is over. When to look again, if ever.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use graph::endpoint::Host;
 
+use crate::report::HostReport;
 use crate::stream::StreamKey;
 use crate::telemetry::Labels;
 
@@ -17,6 +18,8 @@ pub(crate) struct HostState {
     pub(crate) at: Cell<usize>,
     /// Requests under way to it.
     pub(crate) active: Cell<u32>,
+    /// What is counted of it; what can be seen of it is not in here.
+    pub(crate) counts: Cell<HostReport>,
     /// Its pools; few, found by scanning.
     pub(crate) pools: RefCell<Vec<Pool>>,
     /// The first URI name of the certificate that it showed last; empty: it showed none.
@@ -56,10 +59,18 @@ impl HostState {
             host,
             at: Cell::new(usize::MAX),
             active: Cell::new(0),
+            counts: Cell::default(),
             pools: RefCell::default(),
             principal: RefCell::new("".into()),
             labels: RefCell::default(),
         }
+    }
+
+    /// Counts something of it.
+    pub(crate) fn count(&self, what: impl FnOnce(&mut HostReport)) {
+        let mut counts = self.counts.get();
+        what(&mut counts);
+        self.counts.set(counts);
     }
 
     /// The pool of a key, made when it is first asked for.

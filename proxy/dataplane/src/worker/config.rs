@@ -20,6 +20,8 @@ impl Worker {
         loop {
             match self.inbox.try_recv() {
                 Ok(Message::Graph(graph)) => newest = Some(graph),
+                // Whoever asked may have gone meanwhile.
+                Ok(Message::Report(to)) => drop(to.send(self.report())),
                 Ok(Message::Drain { inbound_only }) => self.drain(inbound_only),
                 Ok(Message::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;

@@ -69,12 +69,14 @@ impl Worker {
         };
         let cluster = state.cluster.clone();
         state.connections += 1;
+        host.count(|counts| counts.connections += 1);
         let stats = state.metrics.of(thread);
         stats.counter(ClusterStat::UpstreamCxTotal).increment();
         stats.gauge(ClusterStat::UpstreamCxActive).add(1);
         let socket = match connect(host.host.address, &cluster, source) {
             Ok(socket) => socket,
             Err(error) => {
+                host.count(|counts| counts.connect_failures += 1);
                 self.uncount(id);
                 return Err(error.to_string());
             }
@@ -324,6 +326,7 @@ impl Worker {
             purpose,
             ..
         } = *dial;
+        host.count(|counts| counts.connect_failures += 1);
         self.uncount(cluster);
         self.count_cluster(
             cluster,

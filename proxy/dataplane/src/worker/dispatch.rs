@@ -120,6 +120,7 @@ impl Worker {
         stats.counter(ClusterStat::UpstreamRqTotal).increment();
         stats.gauge(ClusterStat::UpstreamRqActive).add(1);
         host.active.set(host.active.get() + 1);
+        host.count(|counts| counts.requests += 1);
         let Some(s) = self.stream(key) else { return };
         s.attempts += 1;
         s.tried.push(host.host.address);

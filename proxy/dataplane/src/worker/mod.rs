@@ -14,6 +14,7 @@ mod finish;
 mod mirror;
 mod read;
 mod reply;
+mod report;
 mod request;
 mod retry;
 mod server;
@@ -25,7 +26,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
 use graph::Graph;
@@ -37,6 +38,7 @@ use slab::Slab;
 use crate::conn::Conn;
 use crate::logs::Lines;
 use crate::random::Random;
+use crate::report::ClusterReport;
 use crate::stream::{Stream, StreamKey, live};
 use crate::telemetry::Telemetry;
 use crate::timers::{Timer, Timers};
@@ -52,6 +54,8 @@ pub(crate) enum Message {
         /// Only those of inbound listeners.
         inbound_only: bool,
     },
+    /// Tell what is known of endpoints.
+    Report(Sender<Vec<ClusterReport>>),
     /// End now.
     Stop,
 }

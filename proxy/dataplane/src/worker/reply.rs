@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use accesslog::Flags;
+use balance::Recorded;
 use graph::policy::Abort;
 use headers::{Headers, Known};
 use stats::ClusterStat;
@@ -160,6 +161,9 @@ impl Worker {
         let (stage, id) = (s.stage, s.cluster.as_ref().map(|c| c.id));
         if let Some(id) = id.filter(|_| stage != Stage::Local) {
             self.count_cluster(id, ClusterStat::UpstreamRqTimeout);
+        }
+        if stage == Stage::Sent {
+            self.record(key, Recorded::TimedOut);
         }
         let Some(s) = self.stream(key) else { return };
         match stage {

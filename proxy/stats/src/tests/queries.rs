@@ -67,7 +67,58 @@ fn json_names_and_values_stand_in_one_list_and_histograms_at_its_end() {
 }
 
 #[test]
+fn histograms_are_shown_as_asked() {
+    let all = shown("filter=c.upstream_rq_time$&histogram_buckets=cumulative");
+    assert!(
+        all.starts_with("cluster.c.upstream_rq_time: B0.5(0,0) B1(0,0) B5(0,0) B10(0,1) B25(0,1)"),
+        "{all}"
+    );
+    let each = shown("filter=c.upstream_rq_time$&histogram_buckets=disjoint");
+    assert!(each.contains(" B5(0,0) B10(0,1) B25(0,0) "), "{each}");
+    let json = shown("format=json&filter=c.upstream_rq_time$&histogram_buckets=cumulative");
+    assert!(json.starts_with("{\"stats\":[{\"histograms\":[{\"name\":\"cluster.c.upstream_rq_time\",\"buckets\":[{\"upper_bound\":0.5,\"interval\":0,\"cumulative\":0},"), "{json}");
+    assert!(json.ends_with("}]}]}]}"), "{json}");
+    let summary = shown("format=prometheus&filter=c.upstream_rq_time$&histogram_buckets=summary");
+    for line in [
+        "# TYPE envoy_cluster_upstream_rq_time summary",
+        "envoy_cluster_upstream_rq_time{cluster_name=\"c\",quantile=\"0.5\"} 7.5",
+        "envoy_cluster_upstream_rq_time_sum{cluster_name=\"c\"} 7",
+        "envoy_cluster_upstream_rq_time_count{cluster_name=\"c\"} 1",
+    ] {
+        assert!(summary.lines().any(|l| l == line), "{line} of {summary}");
+    }
+}
+
+#[test]
+fn a_filter_can_be_inverted() {
+    let rest = shown("filter=cluster&invert_filter&type=Gauges&usedonly");
+    assert!(
+        rest.contains("server.state: 0\n") && !rest.contains("cluster."),
+        "{rest}"
+    );
+}
+
+#[test]
+fn reset_counters_begin_anew_and_gauges_stay() {
+    let (registry, cluster, server) = registry();
+    server.of(1).gauge(ServerStat::State).set(2);
+    registry.reset_counters();
+    cluster.of(0).counter(ClusterStat::UpstreamRqTotal).add(1);
+    let text = registry
+        .snapshot()
+        .render(&Query::parse("usedonly").unwrap());
+    assert!(
+        text.contains("upstream_rq_total: 1\n") && text.contains("server.state: 2\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_query_that_means_nothing_is_refused() {
+    assert_eq!(
+        Query::parse("histogram_buckets=x").unwrap_err(),
+        QueryError::Buckets
+    );
     assert_eq!(Query::parse("format=bogus").unwrap_err(), QueryError::Form);
     assert_eq!(Query::parse("type=bogus").unwrap_err(), QueryError::Kind);
     let error = Query::parse("filter=%5B").unwrap_err();
