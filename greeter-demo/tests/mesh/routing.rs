@@ -50,7 +50,15 @@ fn reaches(mesh: &Mesh, pod: &str, header: Option<&str>, wanted: &str) {
 #[test]
 fn requests_go_where_the_header_or_the_weights_say_and_a_missing_subset_breaks_only_its_own_route()
 {
-    let mesh = Mesh::up_and_labelled("routing");
+    routes_as_told(&Mesh::up_and_labelled("routing"));
+}
+
+#[test]
+fn our_own_data_plane_routes_as_told_and_tells_what_it_was_told() {
+    routes_as_told(&Mesh::up_on_our_own("routing-own").labelled());
+}
+
+fn routes_as_told(mesh: &Mesh) {
     let applied = mesh.applied(ISTIO_MESH);
     assert!(
         applied.contains("virtualservice.networking.istio.io/k8s-combat-service-vs created"),
@@ -59,13 +67,13 @@ fn requests_go_where_the_header_or_the_weights_say_and_a_missing_subset_breaks_o
     let pod = mesh.ready("default", V1, 1, 2).remove(0);
     mesh.ready("default", V2, 1, 2);
 
-    reaches(&mesh, &pod, Some("100"), V1);
-    reaches(&mesh, &pod, Some("200"), V2);
-    reaches(&mesh, &pod, None, V1);
+    reaches(mesh, &pod, Some("100"), V1);
+    reaches(mesh, &pod, Some("200"), V2);
+    reaches(mesh, &pod, None, V1);
 
     mesh.applied(&weighted());
     eventually("the weights", || {
-        let report = greet(&mesh, &pod, "40", Some("100"));
+        let report = greet(mesh, &pod, "40", Some("100"));
         // Version 100 never reached v2 before.
         if report.answers.len() == 2 {
             Ok(())
@@ -73,7 +81,7 @@ fn requests_go_where_the_header_or_the_weights_say_and_a_missing_subset_breaks_o
             Err(format!("{report:?}"))
         }
     });
-    let report = greet(&mesh, &pod, "400", None);
+    let report = greet(mesh, &pod, "400", None);
     assert_eq!((report.answered(), report.failed()), (400, 0), "{report:?}");
     let first: u64 = report
         .answers
@@ -86,7 +94,7 @@ fn requests_go_where_the_header_or_the_weights_say_and_a_missing_subset_breaks_o
         (10..=70).contains(&first),
         "{first} of 400 reached v1: 10% were wanted"
     );
-    assert_eq!(timeouts(&mesh, &pod), ["5s"]);
+    assert_eq!(timeouts(mesh, &pod), ["5s"]);
 
     // One route's subset does not exist: its requests fail, saying so, and no others.
     let broken = ISTIO_MESH
@@ -96,18 +104,18 @@ fn requests_go_where_the_header_or_the_weights_say_and_a_missing_subset_breaks_o
         .replacen("            subset: v2", "            subset: v9", 2);
     mesh.applied(&broken[broken.find("apiVersion").unwrap_or(0)..]);
     eventually("requests for the missing subset to fail", || {
-        let report = greet(&mesh, &pod, "10", Some("200"));
+        let report = greet(mesh, &pod, "10", Some("200"));
         if report.failed() == 10 {
             Ok(())
         } else {
             Err(format!("{report:?}"))
         }
     });
-    reaches(&mesh, &pod, Some("100"), V1);
-    reaches(&mesh, &pod, None, V1);
+    reaches(mesh, &pod, Some("100"), V1);
+    reaches(mesh, &pod, None, V1);
 }
 
-/// The timeouts of the sidecar's routes to the greeter by weight, as its Envoy tells them.
+/// The timeouts of the sidecar's routes to the greeter by weight, as its data plane tells them.
 fn timeouts(mesh: &Mesh, pod: &str) -> Vec<String> {
     let dump = mesh.json(&[
         "exec",

@@ -100,11 +100,11 @@ pub(crate) const PAGES: &[Entry] = &[
         "/drain_listeners",
         "tell clients that their connections end",
         &[
+            ("graceful", "taken for granted here: nothing is cut"),
             (
-                "graceful",
-                "new connections are taken until the drain time is over",
+                "skip_exit",
+                "taken for granted here: sockets stay open until the process ends",
             ),
-            ("skip_exit", "new connections are taken for ever"),
             ("inboundonly", "inbound listeners only"),
         ],
     ),
