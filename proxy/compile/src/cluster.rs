@@ -119,6 +119,8 @@ pub(crate) fn compile(
         outlier,
         protocol: http.version,
         idle_timeout: http.idle_timeout,
+        max_connection_duration: http.max_connection_duration,
+        max_stream_duration: http.max_stream_duration,
         max_requests_per_connection: http.max_requests,
         transports: Vec::new(),
         bind: bind(place, upstream_bind_config)?,

@@ -65,12 +65,6 @@ pub(crate) fn compile(
             .unwrap_or(&Default::default()),
         IDLE,
     )?;
-    if !common.max_stream_duration.is_zero() {
-        place.warn(
-            "common_http_protocol_options.max_stream_duration",
-            "is not supported and has no effect",
-        );
-    }
     let accept_http_10 = match http_protocol_options {
         None => false,
         Some(given) => {
@@ -127,6 +121,7 @@ pub(crate) fn compile(
         )?,
         idle_timeout: common.idle_timeout,
         max_connection_duration: common.max_connection_duration,
+        max_stream_duration: common.max_stream_duration,
         max_requests_per_connection: common.max_requests,
         drain_timeout: duration_or(place, "drain_timeout", drain_timeout, DRAIN)?,
         max_request_headers_kib: match u32_or(max_request_headers_kb, HEADERS_KIB) {

@@ -31,10 +31,11 @@ pub(crate) fn compile(
     stats: Option<Reporter>,
 ) -> Compiled<TcpProxy> {
     let message: Message = unpack(place, any)?;
-    take!(place, &message, Message { stat_prefix, idle_timeout, access_log, max_connect_attempts, cluster_specifier, hash_policy }
+    take!(place, &message, Message { stat_prefix, idle_timeout, access_log, max_connect_attempts, cluster_specifier, hash_policy,
+        max_downstream_connection_duration }
     refuse { on_demand, metadata_match, tunneling_config, proxy_protocol_tlvs }
     note {
-        downstream_idle_timeout, upstream_idle_timeout, backoff_options, max_downstream_connection_duration,
+        downstream_idle_timeout, upstream_idle_timeout, backoff_options,
         access_log_flush_interval, flush_access_log_on_connected, access_log_options, upstream_connect_mode,
     }
     inert {
@@ -55,6 +56,12 @@ pub(crate) fn compile(
         total_weight,
         idle_timeout: duration_or(place, "idle_timeout", idle_timeout, IDLE)?,
         hashes_source: hashes_source(place, hash_policy),
+        max_connection_duration: duration_or(
+            place,
+            "max_downstream_connection_duration",
+            max_downstream_connection_duration,
+            Duration::ZERO,
+        )?,
         max_connect_attempts: u32_or(max_connect_attempts, 1).max(1),
         access_logs: access_log::all(place, "access_log", access_log),
         stats,

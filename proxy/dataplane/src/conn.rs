@@ -48,6 +48,14 @@ pub(crate) struct Conn {
     pub(crate) gone: bool,
     /// When a request or a byte last ended or came.
     pub(crate) quiet_since: Instant,
+    /// Requests on it.
+    pub(crate) streams: Vec<StreamKey>,
+    /// Its inspection, handshake or connect must be over by then.
+    pub(crate) opening: Option<Instant>,
+    /// It lives no longer than until then.
+    pub(crate) expires: Option<Instant>,
+    /// A client that was told of its end has learned of it by then.
+    pub(crate) drained: Option<Instant>,
 }
 
 /// One more in a number of open connections, until it is dropped.
@@ -162,8 +170,12 @@ pub(crate) struct Server {
     pub(crate) current: Option<StreamKey>,
     /// Requests that came in all.
     pub(crate) requests: u32,
+    /// A part of a request's head has come, first then.
+    pub(crate) head_since: Option<Instant>,
     /// Has said that it will end.
     pub(crate) draining: bool,
+    /// HTTP/1: ends with the request under way.
+    pub(crate) ends: bool,
 }
 
 /// What a connection is opened for.

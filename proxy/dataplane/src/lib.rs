@@ -4,6 +4,7 @@
 
 mod codec;
 mod conn;
+mod deadlines;
 mod logs;
 mod peer;
 mod random;

@@ -1,4 +1,4 @@
-//! What is due when. A heap; what is no longer wanted stays in it and is ignored when it comes up.
+//! What of a worker as a whole is due when. Requests and connections have `Deadlines`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,23 +6,9 @@ use std::time::{Duration, Instant};
 
 use graph::cluster::ClusterId;
 
-use crate::stream::StreamKey;
-
 /// Something due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    /// A request's time is over.
-    Request(StreamKey),
-    /// An attempt's time is over: the attempt by its number.
-    Attempt(StreamKey, u32),
-    /// A retry's wait is over.
-    Retry(StreamKey),
-    /// A connection's inspection or handshake, or a connect, took too long: connection by slot and number.
-    Opening(usize, u64),
-    /// Whether a connection has been idle for too long.
-    Idle(usize, u64),
-    /// A draining connection's time is over.
-    Drained(usize, u64),
     /// A listening socket that had no room is asked again.
     Accept(usize),
     /// Log lines are due at the writer.

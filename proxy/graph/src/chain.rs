@@ -46,6 +46,8 @@ pub struct TcpProxy {
     pub idle_timeout: Duration,
     /// The client's address chooses the host, where the cluster hashes.
     pub hashes_source: bool,
+    /// A client's connection lives at most so long (`max_downstream_connection_duration`); zero: for ever.
+    pub max_connection_duration: Duration,
     /// Attempts to connect; at least 1.
     pub max_connect_attempts: u32,
     /// A line for each connection.

@@ -42,6 +42,10 @@ pub struct Cluster {
     pub protocol: UpstreamProtocol,
     /// A connection without a request for so long is closed; zero: never. Envoy's default is one hour.
     pub idle_timeout: Duration,
+    /// A connection takes requests for at most so long; zero: for ever.
+    pub max_connection_duration: Duration,
+    /// A request and its answer take at most so long on a connection; zero: no limit.
+    pub max_stream_duration: Duration,
     /// Requests after which a connection is replaced; 0: no bound.
     pub max_requests_per_connection: u32,
     /// How bytes go: a host names one of these by index. Never empty.

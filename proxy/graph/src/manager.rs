@@ -55,6 +55,8 @@ pub struct HttpManager {
     pub idle_timeout: Duration,
     /// A connection lives at most so long; zero: for ever.
     pub max_connection_duration: Duration,
+    /// A request and its answer take at most so long, unless a route says otherwise; zero: no limit.
+    pub max_stream_duration: Duration,
     /// Requests of a connection; 0: no bound.
     pub max_requests_per_connection: u32,
     /// Between the announcement that a connection ends and its end.

@@ -185,7 +185,13 @@ pub struct Forward {
     pub timeout: Duration,
     /// Upper bound on what `grpc-timeout` asks for; `None`: the header is not read; zero: no bound.
     pub max_grpc_timeout: Option<Duration>,
-    /// Without a byte for so long; `None`: as the manager says.
+    /// From the request's beginning to the answer's end (`max_stream_duration`); zero: no limit; `None`: as the manager
+    /// says.
+    pub max_stream_duration: Option<Duration>,
+    /// Upper bound on what `grpc-timeout` asks for in place of that (`grpc_timeout_header_max`); `None`: the header
+    /// is not read for it; zero: no bound.
+    pub grpc_timeout_header_max: Option<Duration>,
+    /// Without a byte for so long; `None`: as the manager says; zero: for ever.
     pub idle_timeout: Option<Duration>,
     /// What is tried again.
     pub retry: Option<Arc<Retry>>,

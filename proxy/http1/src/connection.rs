@@ -178,6 +178,17 @@ impl Connection {
         between && self.output.is_empty()
     }
 
+    /// Whether a part of a message's head has come, and not all of it.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        self.receiving == Receiving::Head && !self.section.is_empty()
+    }
+
+    /// Of a server: gives up a request whose head does not come to its end. Nothing more is read, and it may be answered.
+    pub fn give_up_head(&mut self) {
+        self.fail(Error::Truncated);
+    }
+
     /// Gives back memory beyond `bytes` bytes of each buffer: for connections that stay idle.
     pub fn shrink_to(&mut self, bytes: usize) {
         self.section.shrink_to(bytes);

@@ -70,6 +70,29 @@ pub fn request_timeouts(forward: &Forward, request: &Headers, trusted: bool) -> 
     Timeouts { whole, each }
 }
 
+/// How long a request and its answer may take in all, from the request's beginning; `None`: no limit. What
+/// `grpc-timeout` asks for goes before the route's own limit and that before the manager's (zero: none), where the
+/// route reads it; the request then says what was decided.
+#[must_use]
+pub fn longest(forward: &Forward, request: &mut Headers, manager: Duration) -> Option<Duration> {
+    if let Some(most) = forward.grpc_timeout_header_max
+        && let Some(asked) = request.get(Known::GrpcTimeout).and_then(grpc_timeout)
+    {
+        let asked = up_to_millis(asked);
+        let longest = if most.is_zero() {
+            asked
+        } else {
+            asked.min(most)
+        };
+        let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        let (text, length) = in_grpc_units(millis);
+        request.set(Known::GrpcTimeout, text.get(..length).unwrap_or_default());
+        return Some(longest);
+    }
+    let limit = forward.max_stream_duration.unwrap_or(manager);
+    (!limit.is_zero()).then_some(limit)
+}
+
 /// Tells the upstream what was decided: the request loses the headers that asked, and gets
 /// `x-envoy-expected-rq-timeout-ms` (unless Envoy's headers are suppressed) and, where the route reads it,
 /// `grpc-timeout`.

@@ -37,6 +37,8 @@ pub(super) struct Given<'a> {
 pub(super) struct Http {
     pub(super) version: UpstreamProtocol,
     pub(super) idle_timeout: Duration,
+    pub(super) max_connection_duration: Duration,
+    pub(super) max_stream_duration: Duration,
     pub(super) max_requests: u32,
 }
 
@@ -157,12 +159,6 @@ fn common(
     let inside = place.field(field);
     let empty = core::HttpProtocolOptions::default();
     let common = http_options::common(&inside, given.as_ref().unwrap_or(&empty), IDLE)?;
-    if !common.max_connection_duration.is_zero() {
-        inside.warn(
-            "max_connection_duration",
-            "is not supported upstream and has no effect",
-        );
-    }
     if common.max_headers_count.is_some() {
         inside.warn(
             "max_headers_count",
@@ -172,6 +168,8 @@ fn common(
     Ok(Http {
         version,
         idle_timeout: common.idle_timeout,
+        max_connection_duration: common.max_connection_duration,
+        max_stream_duration: common.max_stream_duration,
         max_requests: common.max_requests,
     })
 }

@@ -11,6 +11,7 @@ use envoy_types::pb::envoy::config::route::v3::{
         MaxStreamDuration, UpgradeConfig,
     },
 };
+use envoy_types::pb::google::protobuf::Duration as Length;
 use graph::route::{Action, Forward, HostRewrite, Mirror, PathRewrite};
 
 use super::{Inherited, hash, retry, target};
@@ -45,6 +46,7 @@ pub(super) fn forward(
         true => above.mirrors.to_vec(),
         false => target::mirrors(place, request_mirror_policies, names)?,
     };
+    let times = times(place, max_stream_duration, timeout, max_grpc_timeout)?;
     Ok(Forward {
         target: target::compile(place, cluster_specifier, names)?,
         cluster_not_found: match known(
@@ -56,8 +58,10 @@ pub(super) fn forward(
             ClusterNotFoundResponseCode::NotFound => 404,
             ClusterNotFoundResponseCode::InternalServerError => 500,
         },
-        timeout: duration_or(place, "timeout", timeout, TIMEOUT)?,
-        max_grpc_timeout: grpc_timeout(place, max_stream_duration, max_grpc_timeout)?,
+        timeout: times.timeout,
+        max_grpc_timeout: times.max_grpc_timeout,
+        max_stream_duration: times.max_stream_duration,
+        grpc_timeout_header_max: times.grpc_timeout_header_max,
         idle_timeout: duration(place, "idle_timeout", idle_timeout)?,
         retry: match retry_policy {
             None => above.retry.clone(),
@@ -84,29 +88,41 @@ pub(super) fn forward(
     })
 }
 
-/// The bound on what `grpc-timeout` asks for; `max_stream_duration` in its entirety is not a timeout of the route.
-fn grpc_timeout(
+/// The times of a route. `max_stream_duration` in any form takes the place of `timeout` and `max_grpc_timeout`.
+struct Times {
+    timeout: Duration,
+    max_grpc_timeout: Option<Duration>,
+    max_stream_duration: Option<Duration>,
+    grpc_timeout_header_max: Option<Duration>,
+}
+
+fn times(
     place: &Place<'_>,
     given: &Option<MaxStreamDuration>,
-    former: &Option<envoy_types::pb::google::protobuf::Duration>,
-) -> Compiled<Option<Duration>> {
+    timeout: &Option<Length>,
+    max_grpc_timeout: &Option<Length>,
+) -> Compiled<Times> {
     let Some(given) = given else {
-        return duration(place, "max_grpc_timeout", former);
+        return Ok(Times {
+            timeout: duration_or(place, "timeout", timeout, TIMEOUT)?,
+            max_grpc_timeout: duration(place, "max_grpc_timeout", max_grpc_timeout)?,
+            max_stream_duration: None,
+            grpc_timeout_header_max: None,
+        });
     };
     let inside = place.field("max_stream_duration");
     take!(inside, given, MaxStreamDuration { max_stream_duration, grpc_timeout_header_max }
         refuse {} note { grpc_timeout_header_offset } inert {});
-    if duration(&inside, "max_stream_duration", max_stream_duration)?.is_some_and(|d| !d.is_zero())
-    {
-        inside.warn(
-            "max_stream_duration",
-            "is not supported and has no effect; use timeout",
-        );
-    }
-    match duration(&inside, "grpc_timeout_header_max", grpc_timeout_header_max)? {
-        Some(bound) => Ok(Some(bound)),
-        None => duration(place, "max_grpc_timeout", former),
-    }
+    Ok(Times {
+        timeout: Duration::ZERO,
+        max_grpc_timeout: None,
+        max_stream_duration: duration(&inside, "max_stream_duration", max_stream_duration)?,
+        grpc_timeout_header_max: duration(
+            &inside,
+            "grpc_timeout_header_max",
+            grpc_timeout_header_max,
+        )?,
+    })
 }
 
 fn host(place: &Place<'_>, given: &Option<HostRewriteSpecifier>) -> Compiled<HostRewrite> {

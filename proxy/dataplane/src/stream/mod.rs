@@ -1,5 +1,7 @@
 //! A request on its way through the proxy and its answer back.
 
+pub(crate) mod clock;
+
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use graph::manager::HttpManager;
 use graph::route::{Route, VirtualHost};
 use headers::Headers;
 use slab::Slab;
+
+use clock::Clock;
 
 use crate::codec::Place;
 use crate::conn::Downstream;
@@ -74,13 +78,18 @@ pub(crate) struct Stream {
     pub(crate) live: bool,
     pub(crate) down: usize,
     pub(crate) down_place: Place,
+    /// Its place in the list of its client's connection.
+    pub(crate) down_at: u32,
     /// The client's side is over: nothing can be said to it any more.
     pub(crate) down_gone: bool,
     pub(crate) up: Option<(usize, Place)>,
+    /// Its place in the list of `up`.
+    pub(crate) up_at: u32,
     pub(crate) facts: Rc<Downstream>,
     pub(crate) manager: Arc<HttpManager>,
     pub(crate) protocol: Protocol,
     pub(crate) started: Instant,
+    pub(crate) clock: Clock,
     pub(crate) request: Headers,
     pub(crate) response: Headers,
     pub(crate) trailers: Headers,

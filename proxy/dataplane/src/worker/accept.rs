@@ -102,9 +102,11 @@ impl Worker {
         let Some(slot) = self.register(socket, number, make) else {
             return;
         };
-        let timeout = self.opening_timeout(slot);
-        self.timers
-            .add(self.now + timeout, Timer::Opening(slot, number));
+        let opening = Some(self.now + self.opening_timeout(slot));
+        if let Some(c) = self.conns.get_mut(slot) {
+            c.opening = opening;
+        }
+        self.watch_conn(slot);
         self.try_chain(slot, true);
         if self.conns.get(slot).is_some_and(|c| !c.gone) {
             self.on_readable(slot);
@@ -233,7 +235,7 @@ impl Worker {
                 Ok(session) => {
                     c.wire.tls = Some(Box::new(session));
                     c.wire.open = false;
-                    let (chain_timeout, number) = (chain.connect_timeout, c.number);
+                    let chain_timeout = chain.connect_timeout;
                     let role = std::mem::replace(&mut c.role, Role::Closing);
                     if let Role::Inspecting(arrival) = role {
                         c.role = Role::Accepting(arrival, chain);
@@ -242,8 +244,8 @@ impl Worker {
                         time if time.is_zero() => OPENING,
                         time => time,
                     };
-                    self.timers
-                        .add(self.now + within, Timer::Opening(slot, number));
+                    c.opening = Some(self.now + within);
+                    self.watch_conn(slot);
                     self.feed_unread(slot);
                 }
                 Err(error) => {
@@ -351,10 +353,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn opening_timed_out(&mut self, slot: usize, number: u64) {
-        if !self.is(slot, number) {
-            return;
-        }
+    pub(super) fn opening_timed_out(&mut self, slot: usize) {
         match self.conns.get(slot).map(|c| &c.role) {
             Some(Role::Inspecting(arrival)) => {
                 if arrival.listener.continue_on_inspection_timeout
@@ -388,6 +387,10 @@ pub(super) fn conn(wire: Wire, role: Role, number: u64, now: Instant) -> Conn {
         counted: None,
         gone: false,
         quiet_since: now,
+        streams: Vec::new(),
+        opening: None,
+        expires: None,
+        drained: None,
     }
 }
 

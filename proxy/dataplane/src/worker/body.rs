@@ -16,12 +16,18 @@ use crate::stream::{Stage, Stream, StreamKey, live};
 impl Worker {
     /// A part of a request's body came.
     pub(super) fn on_request_data(&mut self, key: StreamKey, bytes: &[u8], end: bool) {
+        let now = self.now;
         let Some(s) = self.stream(key) else { return };
+        s.clock.moved = now;
         s.bytes_received += bytes.len() as u64;
         if let Some(grpc) = &mut s.grpc {
             grpc.requests.pass(bytes);
         }
-        s.to_up.end |= end;
+        if end && !s.to_up.end {
+            s.to_up.end = true;
+            self.request_ended(key);
+        }
+        let Some(s) = self.stream(key) else { return };
         let (down, place) = (s.down, s.down_place);
         if s.stage == Stage::Local {
             // Answered here: the rest is taken and dropped.
@@ -79,6 +85,9 @@ impl Worker {
             let all = taken == s.to_up.bytes.len();
             s.to_up.bytes.drain(..taken);
             s.to_up.done = end && all;
+            if taken > 0 {
+                s.clock.moved = self.now;
+            }
             moved |= taken > 0 || s.to_up.done;
             let full = matches!(place, Place::Http2(_)) && client.codec.is_full();
             if !all && full && !c.held.contains(&key) {
@@ -113,8 +122,10 @@ impl Worker {
         let Some(s) = live(&mut self.streams, key) else {
             return;
         };
+        s.clock.moved = self.now;
         let (down, place) = (s.down, s.down_place);
-        if s.down_gone || s.stage != Stage::Sent {
+        // Where the proxy itself tells clients to go on, what endpoints say of it is no news (as Envoy).
+        if s.down_gone || s.stage != Stage::Sent || !s.manager.proxy_100_continue {
             return;
         }
         if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
@@ -131,6 +142,7 @@ impl Worker {
         if s.stage != Stage::Sent {
             return;
         }
+        s.clock.moved = self.now;
         std::mem::swap(&mut s.response, &mut self.scratch);
         if let Some((_, Place::Http2(_))) = s.up {
             let protocol = s
@@ -173,7 +185,9 @@ impl Worker {
 
     /// A part of an answer's body came.
     pub(super) fn on_answer_data(&mut self, key: StreamKey, bytes: &[u8], end: bool) {
+        let now = self.now;
         let Some(s) = self.stream(key) else { return };
+        s.clock.moved = now;
         if s.stage != Stage::Answering || s.is_copy {
             s.to_down.end |= end;
             let over = s.is_copy && end;
@@ -202,6 +216,7 @@ impl Worker {
         if s.stage != Stage::Answering {
             return;
         }
+        s.clock.moved = self.now;
         s.to_down.end = true;
         if s.is_copy {
             return self.finish(key);
@@ -220,6 +235,7 @@ impl Worker {
         if s.down_gone {
             return self.finish_if_done(key);
         }
+        s.clock.request = None;
         let end = s.to_down.end && s.to_down.bytes.is_empty() && !s.has_trailers;
         if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
             if server.carries && end {
@@ -269,6 +285,9 @@ impl Worker {
             s.bytes_sent += taken as u64;
             s.to_down.bytes.drain(..taken);
             s.to_down.done = end && all;
+            if taken > 0 {
+                s.clock.moved = self.now;
+            }
             moved |= taken > 0 || s.to_down.done;
             let full = matches!(s.down_place, Place::Http2(_)) && server.codec.is_full();
             if !all && full && !c.held.contains(&key) {

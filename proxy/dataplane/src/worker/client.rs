@@ -8,6 +8,7 @@ use crate::conn::Role;
 use crate::stream::StreamKey;
 
 use super::dispatch::Failure;
+use super::members::Side;
 use super::server::ENOUGH_WAITING;
 
 impl Worker {
@@ -168,7 +169,7 @@ impl Worker {
     }
 
     fn fail_all(&mut self, slot: usize, failure: Failure) {
-        self.streams_of(slot, false, |w, key| {
+        self.streams_of(slot, |w, key| {
             w.forget_up(key);
             w.attempt_failed(key, failure);
         });
@@ -214,12 +215,14 @@ impl Worker {
         let Some((conn, place)) = s.up.take() else {
             return;
         };
-        let owed = std::mem::take(&mut s.owed_up);
+        let (owed, at) = (std::mem::take(&mut s.owed_up), s.up_at);
+        self.delist(conn, key, Side::Up, at);
         self.release_on(conn, place, owed);
         if place == Place::Http1
             && let Some(Role::Client(client)) = self.conns.get_mut(conn).map(|c| &mut c.role)
         {
             client.current = None;
         }
+        self.end_if_left(conn);
     }
 }

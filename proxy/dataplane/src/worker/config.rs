@@ -12,7 +12,6 @@ use mio::{Interest, Token};
 
 use super::{LISTENERS, Listening, Message, Worker};
 use crate::conn::Role;
-use crate::timers::Timer;
 
 impl Worker {
     pub(super) fn on_messages(&mut self) {
@@ -138,20 +137,18 @@ impl Worker {
             .flat_map(|l| l.chains.iter().chain(&l.default_chain))
             .map(Arc::as_ptr)
             .collect();
-        let slots: Vec<(usize, u64, std::time::Duration)> = self
+        let slots: Vec<usize> = self
             .conns
             .iter()
             .filter_map(|(at, c)| match &c.role {
                 Role::Server(s) if !s.draining && !alive.contains(&Arc::as_ptr(&s.chain)) => {
-                    Some((at, c.number, s.manager.drain_timeout))
+                    Some(at)
                 }
                 _ => None,
             })
             .collect();
-        for (slot, number, timeout) in slots {
+        for slot in slots {
             self.drain_conn(slot);
-            self.timers
-                .add(self.now + timeout, Timer::Drained(slot, number));
         }
     }
 

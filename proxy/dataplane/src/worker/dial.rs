@@ -15,8 +15,8 @@ use super::{Worker, carry};
 use crate::codec::Codec;
 use crate::conn::{Client, Dial, Purpose, Role};
 use crate::peer::Certificate;
+use crate::stream::clock::after;
 use crate::telemetry;
-use crate::timers::Timer;
 use crate::tls::Session;
 use crate::upstream::host::{HostState, PoolKey};
 
@@ -93,10 +93,10 @@ impl Worker {
             self.uncount(id);
             return Err("cannot be watched".to_owned());
         };
-        self.timers.add(
-            self.now + cluster.connect_timeout,
-            Timer::Opening(slot, number),
-        );
+        if let Some(c) = self.conns.get_mut(slot) {
+            c.opening = Some(self.now + cluster.connect_timeout);
+        }
+        self.watch_conn(slot);
         Ok(slot)
     }
 
@@ -248,7 +248,6 @@ impl Worker {
             }
         }
         let local = c.wire.local();
-        let number = c.number;
         let Role::Dialing(dial) = std::mem::replace(&mut c.role, Role::Closing) else {
             return;
         };
@@ -297,15 +296,13 @@ impl Worker {
                     head_waits: false,
                 }));
                 c.quiet_since = now;
+                c.expires = after(now, cluster.max_connection_duration);
                 self.count_cluster(id, version);
                 host.with(pool, |p| {
                     p.dialing = p.dialing.saturating_sub(1);
                     p.ready.push(slot);
                 });
-                if !cluster.idle_timeout.is_zero() {
-                    self.timers
-                        .add(now + cluster.idle_timeout, Timer::Idle(slot, number));
-                }
+                self.watch_conn(slot);
                 self.touch(slot);
                 self.serve_pool(&host, pool, id);
             }

@@ -11,6 +11,7 @@ use stats::ClusterStat;
 use super::{Todo, Worker, carry, mirror};
 use crate::codec::{Codec, Place, length};
 use crate::conn::Role;
+use crate::stream::clock::after;
 use crate::stream::{Stage, StreamKey, live};
 use crate::timers::Timer;
 use crate::upstream::cluster::ClusterState;
@@ -62,7 +63,7 @@ impl Worker {
 
     /// Finds an endpoint and a connection for a request.
     pub(super) fn dispatch(&mut self, key: StreamKey) {
-        let (now, thread) = (self.now, self.thread);
+        let thread = self.thread;
         let random = self.random.next();
         let Some(s) = self
             .stream(key)
@@ -127,11 +128,6 @@ impl Worker {
         s.host = Some(host.clone());
         s.cluster = Some(cluster.clone());
         s.counted = true;
-        let each = s.timeouts.each;
-        let attempt = s.attempts;
-        if !each.is_zero() {
-            self.timers.add(now + each, Timer::Attempt(key, attempt));
-        }
         let pool = host.pool(pool_key);
         while let Some(slot) = self.ready_connection(&host, pool) {
             if self.send_request(key, slot) {
@@ -314,9 +310,20 @@ impl Worker {
         let last = limit != 0 && client.requests >= limit;
         s.up = Some((slot, place));
         s.upstream_local = client.local;
+        s.up_at = c.enlist(key);
         s.stage = Stage::Sent;
         s.sent_at = Some(now);
         s.to_up.done = end;
+        s.clock.moved = now;
+        if s.to_up.end {
+            s.clock.attempt = after(now, s.timeouts.each);
+        }
+        if let Some(cluster) = &s.cluster {
+            s.clock.longest_attempt = after(now, cluster.max_stream_duration);
+        }
+        if s.clock.attempt.is_some() || s.clock.longest_attempt.is_some() {
+            self.watch(key);
+        }
         self.touch(slot);
         if last {
             self.retire(slot);
@@ -349,9 +356,17 @@ impl Worker {
         let Some(Role::Client(client)) = self.conns.get(slot).map(|c| &c.role) else {
             return;
         };
-        let busy = client.current.is_some()
-            || matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0);
-        if !busy {
+        if client.current.is_none() {
+            self.end_if_left(slot);
+        }
+    }
+
+    /// Ends a connection that takes no new requests once none is on it.
+    pub(super) fn end_if_left(&mut self, slot: usize) {
+        let over = self.conns.get(slot).is_some_and(|c| {
+            c.streams.is_empty() && matches!(&c.role, Role::Client(client) if client.draining)
+        });
+        if over {
             self.uncount_connection(slot);
             self.close_soon(slot);
         }

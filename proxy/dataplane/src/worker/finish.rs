@@ -9,6 +9,7 @@ use balance::Recorded;
 use http2::ErrorCode;
 use stats::ClusterStat;
 
+use super::members::Side;
 use super::telemetry::{count_answer, count_request};
 use super::{Todo, Worker};
 use crate::codec::{Codec, Place};
@@ -49,7 +50,7 @@ impl Worker {
     pub(super) fn abandon_up(&mut self, key: StreamKey) {
         let now = self.now;
         let Some(s) = self.stream(key) else { return };
-        let up = s.up.take();
+        let (up, at) = (s.up.take(), s.up_at);
         let ended = s.to_up.done && s.to_down.end;
         let answered = (s.stage == Stage::Answering).then_some((s.status, s.sent_at));
         let owed = std::mem::take(&mut s.owed_up);
@@ -74,12 +75,18 @@ impl Worker {
                     count_answer(&stats, status, took);
                 }
                 state.requests = state.requests.saturating_sub(1);
-                if retrying {
-                    state.retries = state.retries.saturating_sub(1);
-                }
             }
         }
+        let state = cluster
+            .filter(|_| retrying)
+            .and_then(|id| self.clusters.get_mut(id.index()))
+            .and_then(Option::as_mut);
+        if let Some(state) = state {
+            // One that found no endpoint was never counted as an attempt, and yet as a retry.
+            state.retries = state.retries.saturating_sub(1);
+        }
         let Some((slot, place)) = up else { return };
+        self.delist(slot, key, Side::Up, at);
         // The connection is shared: what this answer held of its window comes back, read or not.
         self.release_on(slot, place, owed);
         self.leave_up(key, slot, place, ended);
@@ -102,12 +109,8 @@ impl Worker {
                 if !ended {
                     codec.reset(stream, ErrorCode::CANCEL);
                 }
-                let over = client.draining && codec.active_streams() == 0;
                 self.touch(slot);
-                if over {
-                    self.uncount_connection(slot);
-                    self.close_soon(slot);
-                }
+                self.end_if_left(slot);
             }
             (Codec::Http1(codec), _) => {
                 client.current = None;
@@ -151,7 +154,7 @@ impl Worker {
         };
         s.live = false;
         s.generation = s.generation.wrapping_add(1);
-        let (down, place, down_gone) = (s.down, s.down_place, s.down_gone);
+        let (down, place, down_gone, at) = (s.down, s.down_place, s.down_gone, s.down_at);
         let (whole, owed) = (s.to_up.end, std::mem::take(&mut s.owed_down));
         s.to_up.bytes.clear();
         let was_empty = self.lines.is_empty();
@@ -168,6 +171,7 @@ impl Worker {
         }
         self.free_streams.push(key.slot);
         self.release_on(down, place, owed);
+        self.delist(down, key, Side::Down, at);
         self.leave_down(key, down, place, down_gone, whole);
     }
 
@@ -203,7 +207,7 @@ impl Worker {
             }
             (Codec::Http1(codec), _) => {
                 server.current = None;
-                if gone || !whole || codec.should_close() {
+                if gone || !whole || server.ends || codec.should_close() {
                     self.close_soon(slot);
                 } else {
                     self.touch(slot);

@@ -9,8 +9,8 @@ use headers::{Headers, Known};
 
 use super::{Todo, Worker};
 use crate::codec::Place;
+use crate::stream::clock::after;
 use crate::stream::{Stage, StreamKey};
-use crate::timers::Timer;
 
 /// What stands for the client's connection of a copy: no slot.
 const NO_CLIENT: usize = usize::MAX;
@@ -53,18 +53,16 @@ impl Worker {
             s.timeouts.whole = timeout;
             s.cluster = cluster;
             s.stage = Stage::Waiting;
+            s.clock.whole = after(now + delay, timeout);
+            s.clock.retry = after(now, delay);
         }
         if let Some(s) = self.stream(key) {
             s.copies.push(copy);
         }
-        if !timeout.is_zero() {
-            self.timers.add(now + delay + timeout, Timer::Request(copy));
-        }
         if delay.is_zero() {
             self.todo.push_back(Todo::Dispatch(copy));
-        } else {
-            self.timers.add(now + delay, Timer::Retry(copy));
         }
+        self.watch(copy);
     }
 
     /// A part of a request's body goes to its copies.

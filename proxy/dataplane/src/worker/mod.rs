@@ -10,7 +10,9 @@ mod client;
 mod config;
 mod dial;
 mod dispatch;
+mod ending;
 mod finish;
+mod members;
 mod mirror;
 mod read;
 mod reply;
@@ -19,6 +21,7 @@ mod request;
 mod retry;
 mod server;
 mod telemetry;
+mod timeouts;
 mod tunnel;
 mod write;
 
@@ -36,6 +39,7 @@ use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::conn::Conn;
+use crate::deadlines::Deadlines;
 use crate::logs::Lines;
 use crate::random::Random;
 use crate::report::ClusterReport;
@@ -119,6 +123,10 @@ pub(crate) struct Worker {
     free_streams: Vec<u32>,
     clusters: Vec<Option<Box<ClusterState>>>,
     timers: Timers,
+    /// When requests are to be looked at, by slot.
+    due_streams: Deadlines,
+    /// When connections are, by slot.
+    due_conns: Deadlines,
     todo: VecDeque<Todo>,
     dirty: Vec<usize>,
     gone: Vec<usize>,
@@ -164,6 +172,8 @@ impl Worker {
             free_streams: Vec::new(),
             clusters: Vec::new(),
             timers: Timers::default(),
+            due_streams: Deadlines::default(),
+            due_conns: Deadlines::default(),
             todo: VecDeque::new(),
             dirty: Vec::new(),
             gone: Vec::new(),
@@ -192,7 +202,7 @@ impl Worker {
             let idle =
                 self.todo.is_empty() && self.accept_again.is_empty() && self.dirty.is_empty();
             let rest = if idle {
-                self.timers.rest(self.now)
+                self.rest()
             } else {
                 Some(Duration::ZERO)
             };
@@ -231,6 +241,12 @@ impl Worker {
         }
         while let Some(timer) = self.timers.due(self.now) {
             self.on_timer(timer);
+        }
+        while let Some(slot) = self.due_conns.due(self.now) {
+            self.look_at_conn(slot);
+        }
+        while let Some(slot) = self.due_streams.due(self.now) {
+            self.look_at_stream(slot);
         }
         self.write_dirty();
         for slot in std::mem::take(&mut self.gone) {
@@ -288,19 +304,6 @@ impl Worker {
 
     fn on_timer(&mut self, timer: Timer) {
         match timer {
-            Timer::Request(key) => self.request_timed_out(key),
-            Timer::Attempt(key, attempt) => self.attempt_timed_out(key, attempt),
-            Timer::Retry(key) => match self.stream(key).and_then(|s| s.aborts.take()) {
-                Some(abort) => self.abort(key, abort, Duration::ZERO),
-                None => self.dispatch(key),
-            },
-            Timer::Opening(conn, number) => self.opening_timed_out(conn, number),
-            Timer::Idle(conn, number) => self.check_idle(conn, number),
-            Timer::Drained(conn, number) => {
-                if self.is(conn, number) {
-                    self.end_when_quiet(conn);
-                }
-            }
             Timer::Logs => self.lines.flush(),
             Timer::Report => self.report_tunnels(),
             Timer::Accept(listening) => self.accept(listening),
@@ -314,11 +317,16 @@ impl Worker {
         }
     }
 
-    /// Whether a slot still holds the connection of this number.
-    fn is(&self, conn: usize, number: u64) -> bool {
-        self.conns
-            .get(conn)
-            .is_some_and(|c| c.number == number && !c.gone)
+    /// How long nothing will be due.
+    fn rest(&self) -> Option<Duration> {
+        [
+            self.timers.rest(self.now),
+            self.due_conns.rest(self.now),
+            self.due_streams.rest(self.now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The request of a key, if it is still under way.

@@ -4,14 +4,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use accesslog::Flags;
-use balance::Recorded;
 use graph::policy::Abort;
 use headers::{Headers, Known};
-use stats::ClusterStat;
 
 use super::Worker;
+use crate::conn::Role;
 use crate::stream::{Stage, StreamKey, live};
-use crate::timers::Timer;
 
 impl Worker {
     /// Answers a request here.
@@ -91,6 +89,20 @@ impl Worker {
         self.send_answer(key);
     }
 
+    /// Tells a client to send the body that it holds back.
+    pub(super) fn go_on(&mut self, key: StreamKey) {
+        let Some(s) = live(&mut self.streams, key) else {
+            return;
+        };
+        let (down, place) = (s.down, s.down_place);
+        let mut head = Headers::new();
+        head.push_known(Known::Status, b"100");
+        if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
+            server.codec.inform(place, &head);
+        }
+        self.touch(down);
+    }
+
     /// Sends the client elsewhere.
     pub(super) fn redirect_to(
         &mut self,
@@ -127,8 +139,9 @@ impl Worker {
             if let Some(s) = self.stream(key) {
                 s.flags |= Flags::DELAY_INJECTED;
                 s.aborts = Some(abort);
+                s.clock.retry = Some(now + delay);
             }
-            self.timers.add(now + delay, Timer::Retry(key));
+            self.watch(key);
             return;
         }
         match abort {
@@ -153,44 +166,6 @@ impl Worker {
                     "fault_filter_abort",
                 );
             }
-        }
-    }
-
-    pub(super) fn request_timed_out(&mut self, key: StreamKey) {
-        let Some(s) = self.stream(key) else { return };
-        let (stage, id) = (s.stage, s.cluster.as_ref().map(|c| c.id));
-        if let Some(id) = id.filter(|_| stage != Stage::Local) {
-            self.count_cluster(id, ClusterStat::UpstreamRqTimeout);
-        }
-        if stage == Stage::Sent {
-            self.record(key, Recorded::TimedOut);
-        }
-        let Some(s) = self.stream(key) else { return };
-        match stage {
-            Stage::Waiting | Stage::Sent => {
-                let flags = Flags::UPSTREAM_REQUEST_TIMEOUT;
-                self.reply(
-                    key,
-                    504,
-                    b"upstream request timeout",
-                    flags,
-                    "response_timeout",
-                );
-            }
-            Stage::Answering => {
-                s.flags |= Flags::UPSTREAM_REQUEST_TIMEOUT;
-                s.details = "response_timeout".into();
-                self.break_answer(key);
-            }
-            Stage::Local => {}
-        }
-    }
-
-    pub(super) fn attempt_timed_out(&mut self, key: StreamKey, attempt: u32) {
-        if self.stream(key).is_some_and(|s| {
-            s.attempts == attempt && matches!(s.stage, Stage::Sent | Stage::Waiting)
-        }) {
-            self.attempt_failed(key, super::dispatch::Failure::PerTryTimeout);
         }
     }
 }

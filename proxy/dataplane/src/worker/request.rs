@@ -15,8 +15,8 @@ use super::telemetry::hear_of_peer;
 use super::{Todo, Worker};
 use crate::codec::Place;
 use crate::conn::Role;
+use crate::stream::clock::{Clock, after};
 use crate::stream::{GrpcMessages, Pending, Stage, Stream, StreamKey, live};
-use crate::timers::Timer;
 
 /// Bytes of a request's body that are kept to send them again; a longer one is not retried (Envoy: the buffer limit).
 pub(super) const REPLAY: usize = 64 << 10;
@@ -37,6 +37,8 @@ impl Worker {
             return None;
         };
         server.requests = server.requests.saturating_add(1);
+        // A head that came in pieces began with its first byte.
+        let started = server.head_since.take().unwrap_or(now);
         let limit = server.manager.max_requests_per_connection;
         let ending = self
             .draining
@@ -44,7 +46,17 @@ impl Worker {
         let last = ending || limit != 0 && server.requests == limit;
         let (facts, manager) = (server.facts.clone(), server.manager.clone());
         let key = self.take_stream(slot, place, facts, manager, protocol, random)?;
+        let place = self.conns.get_mut(slot)?.enlist(key);
         let s = self.streams.get_mut(key.slot as usize)?;
+        s.down_at = place;
+        s.started = started;
+        s.clock.idle = s.manager.stream_idle_timeout;
+        s.clock.moved = now;
+        s.clock.request = after(started, s.manager.request_timeout);
+        s.clock.longest = after(started, s.manager.max_stream_duration);
+        if let Some((at, _)) = s.clock.next() {
+            self.due_streams.by(key.slot as usize, at);
+        }
         std::mem::swap(&mut s.request, &mut self.scratch);
         if let Some(http) = &s.facts.http {
             let http = http.of(self.thread);
@@ -107,6 +119,13 @@ impl Worker {
             s.upgrade = s.request.has(Known::Protocol);
             routing::hops::request_from_http2(&mut s.request);
         }
+        if !manager.proxy_100_continue && expects_continue(&s.request) {
+            s.request.remove(Known::Expect);
+            self.go_on(key);
+        }
+        let Some(s) = live(&mut self.streams, key) else {
+            return;
+        };
         if manager.filters.peer_metadata && manager.is_inbound() {
             hear_of_peer(s);
         }
@@ -273,22 +292,28 @@ impl Worker {
             s.asked = balance::Asked::take(policy, &mut s.request, !edge);
             s.replay = s.asked.retries().then(Vec::new);
         }
-        if !timeouts.whole.is_zero() {
-            self.timers
-                .add(now + delay + timeouts.whole, Timer::Request(key));
-        }
-        if !forward.mirrors.is_empty() {
-            self.mirror(key, forward, delay);
+        s.times_of(forward);
+        if s.to_up.end {
+            s.clock.whole = after(now + delay, timeouts.whole);
         }
         if delay.is_zero() {
             self.todo.push_back(Todo::Dispatch(key));
         } else {
-            if let Some(s) = self.stream(key) {
-                s.flags |= Flags::DELAY_INJECTED;
-            }
-            self.timers.add(now + delay, Timer::Retry(key));
+            s.flags |= Flags::DELAY_INJECTED;
+            s.clock.retry = Some(now + delay);
+        }
+        self.watch(key);
+        if !forward.mirrors.is_empty() {
+            self.mirror(key, forward, delay);
         }
     }
+}
+
+/// Whether the client waits to be told that it may send the body (RFC 9110, 10.1.1).
+fn expects_continue(request: &Headers) -> bool {
+    request
+        .get(Known::Expect)
+        .is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The route table of a manager.
@@ -340,18 +365,22 @@ impl Stream {
         started: std::time::Instant,
         random: u64,
     ) -> Self {
+        let clock = Clock::new(started);
         Stream {
             generation: 0,
             live: true,
             down,
             down_place,
+            down_at: 0,
             down_gone: false,
             up: None,
+            up_at: 0,
             client: facts.source.ip(),
             facts,
             manager,
             protocol,
             started,
+            clock,
             request: Headers::new(),
             response: Headers::new(),
             trailers: Headers::new(),

@@ -11,7 +11,6 @@ use stats::ClusterStat;
 use super::Worker;
 use super::dispatch::Failure;
 use crate::stream::{Stage, Stream, StreamKey};
-use crate::timers::Timer;
 
 impl Worker {
     /// An attempt failed before its answer was over: again, or an answer that says so.
@@ -147,8 +146,11 @@ impl Worker {
         s.has_trailers = false;
         s.response.clear();
         s.sent_at = None;
+        s.clock.retry = Some(now + wait);
+        s.clock.attempt = None;
+        s.clock.longest_attempt = None;
         self.release_on(down, down_place, owed);
-        self.timers.add(now + wait, Timer::Retry(key));
+        self.watch(key);
         true
     }
 }

@@ -8,15 +8,15 @@ use graph::chain::FilterChain;
 use graph::manager::{self, HttpManager};
 use headers::Known;
 use http1::Version;
-use http2::{ErrorCode, Event, HeadersKind};
+use http2::{Event, HeadersKind};
 use stats::HttpStat;
 
 use super::{Todo, Worker, carry};
 use crate::codec::{Codec, Place};
 use crate::conn::{Counted, Downstream, Role, Server};
 use crate::stream::StreamKey;
+use crate::stream::clock::after;
 use crate::telemetry;
-use crate::timers::Timer;
 
 /// Body bytes of an HTTP/1 message that wait before its connection is read no further.
 pub(super) const ENOUGH_WAITING: usize = 64 << 10;
@@ -31,7 +31,6 @@ impl Worker {
         chain: &Arc<FilterChain>,
         plaintext: Option<&'static str>,
     ) {
-        let idle = manager.idle_timeout;
         let Some(c) = self.conns.get_mut(slot) else {
             return;
         };
@@ -71,7 +70,6 @@ impl Worker {
                 http.counter(HttpStat::DownstreamCxSslTotal).increment();
             }
         }
-        let number = c.number;
         c.undecided = told.is_none();
         c.role = Role::Server(Box::new(Server {
             facts,
@@ -81,11 +79,12 @@ impl Worker {
             carries,
             current: None,
             requests: 0,
+            head_since: None,
             draining: false,
+            ends: false,
         }));
-        if !idle.is_zero() {
-            self.timers.add(self.now + idle, Timer::Idle(slot, number));
-        }
+        c.expires = after(self.now, manager.max_connection_duration);
+        self.watch_conn(slot);
         self.touch(slot);
     }
 
@@ -108,7 +107,7 @@ impl Worker {
                     Ok(Some(event)) => self.on_http2_request(slot, event),
                     Err(error) => {
                         tracing::debug!("a client broke HTTP/2: {error}");
-                        self.streams_of(slot, true, |w, key| {
+                        self.streams_of(slot, |w, key| {
                             w.client_gone_from(key, "http2.protocol_error")
                         });
                         self.close_soon(slot);
@@ -125,6 +124,7 @@ impl Worker {
                 },
             }
         }
+        self.note_head(slot);
         self.touch(slot);
         input.len()
     }
@@ -212,6 +212,7 @@ impl Worker {
                 let mut trailers = Box::new(headers::Headers::new());
                 std::mem::swap(&mut *trailers, &mut self.scratch);
                 self.on_request_trailers(key, trailers, end_stream);
+                self.request_ended(key);
                 self.pump_up(key);
             }
             Event::Data {
@@ -365,7 +366,7 @@ impl Worker {
         if let Some(c) = self.conns.get_mut(slot) {
             c.wire.broken = true;
         }
-        self.streams_of(slot, true, |w, key| {
+        self.streams_of(slot, |w, key| {
             w.client_gone_from(key, "downstream_remote_disconnect")
         });
         self.close(slot);
@@ -387,36 +388,6 @@ impl Worker {
         self.touch(slot);
     }
 
-    /// Does `work` for all requests of a connection.
-    pub(super) fn streams_of(
-        &mut self,
-        slot: usize,
-        down: bool,
-        work: impl Fn(&mut Worker, StreamKey),
-    ) {
-        let keys: Vec<StreamKey> = self
-            .streams
-            .iter()
-            .filter(|(_, s)| {
-                s.live
-                    && if down {
-                        s.down == slot && !s.down_gone
-                    } else {
-                        s.up.is_some_and(|u| u.0 == slot)
-                    }
-            })
-            .filter_map(|(at, s)| {
-                Some(StreamKey {
-                    slot: u32::try_from(at).ok()?,
-                    generation: s.generation,
-                })
-            })
-            .collect();
-        for key in keys {
-            work(self, key);
-        }
-    }
-
     /// The request that a codec's token names on this client connection.
     pub(super) fn key_of(&self, token: u32, slot: usize) -> Option<StreamKey> {
         let s = self.streams.get(token as usize)?;
@@ -424,100 +395,6 @@ impl Worker {
             slot: token,
             generation: s.generation,
         })
-    }
-
-    /// Ends a client's connection that is over: what was announced, or what HTTP/1 cannot keep.
-    pub(super) fn end_if_done(&mut self, slot: usize) {
-        let Some(c) = self.conns.get(slot) else {
-            return;
-        };
-        let Role::Server(server) = &c.role else {
-            return;
-        };
-        let done = match &server.codec {
-            Codec::Http1(codec) => codec.should_close() && server.current.is_none(),
-            Codec::Http2(codec) => codec.is_drained() || codec.is_closed(),
-        };
-        if done && server.codec.output().is_empty() {
-            self.close_soon(slot);
-        }
-    }
-
-    /// Announces to a client that its connection ends.
-    pub(super) fn drain_conn(&mut self, slot: usize) {
-        let Some(c) = self.conns.get_mut(slot) else {
-            return;
-        };
-        let Role::Server(server) = &mut c.role else {
-            return;
-        };
-        if std::mem::replace(&mut server.draining, true) {
-            return;
-        }
-        match &mut server.codec {
-            Codec::Http2(codec) => codec.drain(),
-            Codec::Http1(codec) => {
-                // Said with the next answer; an idle connection stays until then or its end.
-                codec.close_after();
-            }
-        }
-        self.touch(slot);
-    }
-
-    /// Ends a client's connection as soon as no request is on it.
-    pub(super) fn end_when_quiet(&mut self, slot: usize) {
-        let quiet = !self
-            .streams
-            .iter()
-            .any(|(_, s)| s.live && s.down == slot && !s.down_gone);
-        if quiet {
-            self.close_soon(slot);
-        }
-    }
-
-    /// Ends a client's connection that was idle for its manager's time, or looks again later.
-    pub(super) fn check_idle(&mut self, slot: usize, number: u64) {
-        if !self.is(slot, number) {
-            return;
-        }
-        let Some(c) = self.conns.get(slot) else {
-            return;
-        };
-        let (timeout, busy) = match &c.role {
-            Role::Server(server) => (
-                server.manager.idle_timeout,
-                self.streams
-                    .iter()
-                    .any(|(_, s)| s.live && s.down == slot && !s.down_gone),
-            ),
-            Role::Client(client) => (
-                self.graph
-                    .cluster(client.cluster)
-                    .map_or(std::time::Duration::ZERO, |c| c.idle_timeout),
-                client.current.is_some()
-                    || matches!(&client.codec, Codec::Http2(codec) if codec.active_streams() > 0),
-            ),
-            _ => return,
-        };
-        if timeout.is_zero() {
-            return;
-        }
-        let due = c.quiet_since + timeout;
-        if busy || due > self.now {
-            let next = if busy { self.now + timeout } else { due };
-            self.timers.add(next, Timer::Idle(slot, number));
-            return;
-        }
-        match &mut self.conns.get_mut(slot).map(|c| &mut c.role) {
-            Some(Role::Server(server)) => {
-                if let Codec::Http2(codec) = &mut server.codec {
-                    codec.go_away(ErrorCode::NO_ERROR);
-                }
-                self.close_soon(slot);
-            }
-            Some(Role::Client(_)) => self.client_gone(slot),
-            _ => {}
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use stats::ClusterStat;
 
 use super::Worker;
 use crate::conn::{Downstream, Purpose, Record, Role, Tunnel};
+use crate::stream::clock::after;
 
 /// Bytes that wait for one half before the other is read no further.
 const ENOUGH: usize = 64 << 10;
@@ -38,6 +39,7 @@ impl Worker {
         let Some(c) = self.conns.get_mut(slot) else {
             return;
         };
+        c.expires = after(now, proxy.max_connection_duration);
         // Read only once there is somewhere for the bytes to go.
         c.paused = true;
         c.left = std::mem::take(&mut c.wire.unread);
@@ -51,6 +53,7 @@ impl Worker {
             finish: false,
             record: Some(Box::new(record)),
         }));
+        self.watch_conn(slot);
         self.dial_tunnel(slot, draw(proxy, random), destination);
     }
 
@@ -112,6 +115,12 @@ impl Worker {
             record.report(&self.telemetry, self.thread);
         }
         self.begin_reports();
+        for half in [slot, down] {
+            if let Some(c) = self.conns.get_mut(half) {
+                c.quiet_since = self.now;
+            }
+        }
+        self.watch_conn(down);
         self.resume(down);
     }
 
@@ -170,6 +179,7 @@ impl Worker {
             let n = c.wire.send(&tunnel.waiting);
             tunnel.waiting.drain(..n);
             if n > 0 {
+                c.quiet_since = self.now;
                 c.wire.flush();
             }
         }
@@ -217,6 +227,21 @@ impl Worker {
         if over(self, slot) && peer.is_none_or(|peer| over(self, peer)) {
             self.tunnel_gone(slot);
         }
+    }
+
+    /// The client's half has lived for long enough, or nothing has passed for too long.
+    pub(super) fn tunnel_due(&mut self, slot: usize) {
+        let now = self.now;
+        let expired = self
+            .conns
+            .get(slot)
+            .is_some_and(|c| c.expires.is_some_and(|at| at <= now));
+        let flags = if expired {
+            Flags::DURATION_TIMEOUT
+        } else {
+            Flags::NONE
+        };
+        self.end_tunnel(slot, flags);
     }
 
     /// A half is gone, and with it the other.

@@ -57,6 +57,8 @@ pub fn cluster(id: u32, endpoints: &[SocketAddr], protocol: UpstreamProtocol) ->
         outlier: None,
         protocol,
         idle_timeout: Duration::from_secs(3600),
+        max_connection_duration: Duration::ZERO,
+        max_stream_duration: Duration::ZERO,
         max_requests_per_connection: 0,
         transports: vec![UpstreamTransport::Raw],
         bind: None,
@@ -71,6 +73,8 @@ pub fn forward(id: u32) -> Forward {
         cluster_not_found: 503,
         timeout: Duration::ZERO,
         max_grpc_timeout: None,
+        max_stream_duration: None,
+        grpc_timeout_header_max: None,
         idle_timeout: None,
         retry: Some(Arc::new(Retry {
             on: RetryOn::CONNECT_FAILURE
@@ -153,6 +157,7 @@ pub fn manager(routes: Vec<Arc<Route>>, log: &str) -> HttpManager {
         request_headers_timeout: Duration::ZERO,
         idle_timeout: Duration::from_secs(3600),
         max_connection_duration: Duration::ZERO,
+        max_stream_duration: Duration::ZERO,
         max_requests_per_connection: 0,
         drain_timeout: Duration::from_secs(5),
         max_request_headers_kib: 60,
@@ -182,6 +187,7 @@ pub fn tcp(cluster: u32) -> Network {
         total_weight: 1,
         idle_timeout: Duration::ZERO,
         hashes_source: false,
+        max_connection_duration: Duration::ZERO,
         max_connect_attempts: 1,
         access_logs: Vec::new(),
         stats: None,

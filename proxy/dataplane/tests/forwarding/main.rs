@@ -18,4 +18,5 @@ mod mutual_tls;
 mod peers;
 mod raw;
 mod tcp;
+mod timeouts;
 mod upgrades;

@@ -79,6 +79,13 @@ impl Connection {
         result
     }
 
+    /// Whether a part of a field section has come, and not all of it.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        let in_frame = matches!(self.reading, Reading::Payload(head) if head.kind == Kind::Headers);
+        in_frame || self.block.open().is_some()
+    }
+
     fn step<'i>(
         &mut self,
         input: &mut &'i [u8],
