@@ -177,6 +177,15 @@ impl Worker {
         let mut transport = Transport::RawBuffer;
         let mut protocols: Vec<Vec<u8>> = Vec::new();
         let over = c.wire.ended;
+        let inspected = [
+            &arrival.listener.tls_inspector,
+            &arrival.listener.http_inspector,
+        ];
+        // Envoy's inspection ends with the connection: a probe that says nothing reaches no upstream.
+        if over && bytes.is_empty() && inspected.into_iter().any(on) {
+            self.close(slot);
+            return;
+        }
         if on(&arrival.listener.tls_inspector) {
             match inspect::client_hello(bytes) {
                 ClientHello::NeedMore if !over => return,

@@ -1,9 +1,12 @@
 //! Bytes.
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use graph::cluster::UpstreamProtocol;
+use graph::listener::DisabledPorts;
 
 use crate::graphs::{cluster, graph, tcp};
 use crate::peers::{free, started};
@@ -36,6 +39,30 @@ async fn bytes_pass_both_ways_and_each_direction_ends_by_itself() {
     client.read_to_end(&mut back).await.unwrap();
     assert_eq!(echo.await.unwrap(), sent.len());
     assert!(back == sent);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_without_a_word_reaches_no_upstream_where_connections_are_inspected() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = upstream.local_addr().unwrap();
+    let address = free();
+    let clusters = vec![cluster(0, &[endpoint], UpstreamProtocol::Http1)];
+    let mut graph = Arc::into_inner(graph(address, tcp(0), clusters)).unwrap();
+    let listener = Arc::get_mut(&mut graph.listeners[0]).unwrap();
+    listener.http_inspector = Some(DisabledPorts::default());
+    let _plane = started(address, &graph.into()).await;
+    for _ in 0..3 {
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.shutdown().await.unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+    }
+    // The first that comes is the first that spoke.
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"not http\n").await.unwrap();
+    let (mut socket, _) = upstream.accept().await.unwrap();
+    let mut came = [0; 9];
+    socket.read_exact(&mut came).await.unwrap();
+    assert_eq!(&came, b"not http\n");
 }
 
 #[tokio::test]
