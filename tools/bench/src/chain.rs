@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::changes::Changes;
 use crate::failure::{Doing, Failure};
 use crate::load::{self, Load, Pace};
-use crate::mesh::{Authority, ControlPlane, Hop, Objects, Place};
+use crate::mesh::{Authority, ControlPlane, Hop, MeshClient, Objects, Place};
 use crate::proxies::{self, Process, Program, Usage, free_port};
 use crate::scenario::{Path, Scenario};
+use crate::session::Session;
 
 /// How long it may take until the first request is answered.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +27,8 @@ pub(crate) struct Chain {
     pub(crate) entry: SocketAddrV4,
     /// What the proxies' configuration is made of, where it comes from a control plane.
     pub(crate) objects: Option<Objects>,
+    /// A caller with a certificate of the mesh.
+    pub(crate) client: Option<MeshClient>,
 }
 
 impl Chain {
@@ -35,6 +38,7 @@ impl Chain {
         Ok(Chain {
             processes: Vec::new(),
             objects: None,
+            client: None,
             entry: entry.ok_or_else(|| Failure("no application".to_owned()))?,
         })
     }
@@ -74,7 +78,7 @@ impl Chain {
             processes.push(process);
             Ok::<(), Failure>(())
         };
-        if scenario.path == Path::TwoHops {
+        if scenario.path != Path::OneHop {
             objects.mutual = true;
             objects.target = free_port()?;
             objects.pods = PODS.to_vec();
@@ -85,16 +89,24 @@ impl Chain {
             };
             start(&objects, inbound, "greeter")?;
         }
-        let outbound = Place {
-            hop: Hop::Outbound,
-            listen: entry,
-            applications: Vec::new(),
+        if scenario.path != Path::Inbound {
+            let outbound = Place {
+                hop: Hop::Outbound,
+                listen: entry,
+                applications: Vec::new(),
+            };
+            start(&objects, outbound, "client")?;
+        }
+        let entry = match scenario.path {
+            Path::Inbound => SocketAddrV4::new(PODS[0], objects.target),
+            Path::OneHop | Path::TwoHops => entry,
         };
-        start(&objects, outbound, "client")?;
+        let client = authority.client("client")?;
         Ok(Chain {
             processes,
             entry,
             objects: Some(objects),
+            client: Some(client),
         })
     }
 
@@ -110,9 +122,14 @@ impl Chain {
         };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let problem = match load::run(&probe, &mut |_| Ok(())) {
-                Ok(_) => return Ok(()),
-                Err(problem) => problem,
+            let answered = match (scenario.path, &self.client) {
+                (Path::Inbound, Some(client)) => {
+                    Session::open(self.entry, &client.config(false)).and_then(Session::ask)
+                }
+                _ => load::run(&probe, &mut |_| Ok(())).map(|_| ()),
+            };
+            let Err(problem) = answered else {
+                return Ok(());
             };
             self.check()?;
             if Instant::now() > deadline {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::measure::Extent;
+
 /// Measures data planes against each other: CPU per request, latency, throughput and memory
 ///
 /// Every proxy runs as processes of its own with one worker each, configured alike: Envoy and our own plane by the same
@@ -60,11 +62,19 @@ Examples:
 
 impl Arguments {
     /// Rounds, warm-up and time of one measurement.
-    pub(crate) fn extent(&self) -> (u32, Duration, Duration) {
+    pub(crate) fn extent(&self) -> (u32, Extent) {
         let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
         if self.quick {
-            return (1, Duration::from_millis(300), Duration::from_secs(1));
+            let short = Extent {
+                warm_up: Duration::from_millis(300),
+                time: Duration::from_secs(1),
+            };
+            return (1, short);
         }
-        (self.rounds, seconds(self.warm_up), seconds(self.time))
+        let extent = Extent {
+            warm_up: seconds(self.warm_up),
+            time: seconds(self.time),
+        };
+        (self.rounds, extent)
     }
 }

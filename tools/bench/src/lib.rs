@@ -6,12 +6,14 @@ mod changes;
 mod command_line;
 mod failure;
 mod load;
+mod measure;
 mod mesh;
 mod peer;
 mod proxies;
 mod run;
 mod sample;
 mod scenario;
+mod session;
 mod upstream;
 
 pub use command_line::Arguments;

@@ -1,10 +1,13 @@
 //! Who is measured.
 
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 
+use crate::chain::Chain;
 use crate::command_line::Arguments;
 use crate::failure::Failure;
 use crate::proxies::Program;
+use crate::scenario::{Kind, Scenario};
 
 /// Who is measured.
 #[derive(Clone, Debug)]
@@ -21,6 +24,30 @@ impl Peer {
         match self {
             Peer::Direct => "direct",
             Peer::Sidecar(program) => program.name,
+        }
+    }
+
+    /// Whether there is such a measurement of it.
+    pub(crate) fn takes(&self, scenario: &Scenario) -> bool {
+        match self {
+            Peer::Direct => {
+                scenario.kind == Kind::Requests
+                    && scenario.services == 1
+                    && scenario.changes_per_second == 0
+            }
+            Peer::Sidecar(_) => true,
+        }
+    }
+
+    /// Starts what a scenario needs of it.
+    pub(crate) fn start(
+        &self,
+        scenario: &Scenario,
+        applications: &[SocketAddrV4],
+    ) -> Result<Chain, Failure> {
+        match self {
+            Peer::Direct => Chain::direct(applications),
+            Peer::Sidecar(program) => Chain::sidecars(scenario, program, applications),
         }
     }
 

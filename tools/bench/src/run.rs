@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
 
-use crate::chain::Chain;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::command_line::Arguments;
 use crate::failure::{Doing, Failure};
-use crate::load::{self, Load, Moment};
+use crate::measure::measure;
 use crate::peer::Peer;
-use crate::proxies::{Usage, free_port};
 use crate::sample::{Figures, Sample};
 use crate::scenario::{self, Scenario};
-use crate::upstream::Upstream;
 
 /// Does what the arguments ask for.
 ///
@@ -27,11 +25,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     let peers = Peer::chosen(arguments)?;
-    let (rounds, warm_up, time) = arguments.extent();
+    // Ten thousand connections have two ends each, one here and one in a proxy, which inherits the limit.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).doing("the limit of open files")?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).doing("the limit of open files")?;
+    let (rounds, extent) = arguments.extent();
     let mut samples: BTreeMap<(usize, usize), Vec<Sample>> = BTreeMap::new();
     for round in 1..=rounds {
         let mut order: Vec<(usize, usize)> = (0..scenarios.len())
             .flat_map(|s| (0..peers.len()).map(move |p| (s, p)))
+            .filter(|(s, p)| match (scenarios.get(*s), peers.get(*p)) {
+                (Some(scenario), Some(peer)) => peer.takes(scenario),
+                _ => false,
+            })
             .collect();
         shuffle(&mut order);
         for (n, at) in order.iter().enumerate() {
@@ -39,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 continue;
             };
             let what = format!("{} {}", scenario.name, peer.name());
-            let sample = measure(scenario, peer, warm_up, time).doing(&what)?;
+            let sample = measure(scenario, peer, extent).doing(&what)?;
             eprintln!(
                 "round {round}/{rounds} {:>3}/{} {what}: {:.1} us/request, {:.0}/s, p50 {:.3} ms, p99 {:.3} ms, {:.1} MiB",
                 n + 1,
@@ -87,59 +92,6 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>, Failure> {
         .into_iter()
         .filter(|s| names.is_empty() || names.iter().any(|name| is(s, name)))
         .collect())
-}
-
-/// One measurement: everything is started anew for it.
-fn measure(
-    scenario: &Scenario,
-    peer: &Peer,
-    warm_up: Duration,
-    time: Duration,
-) -> Result<Sample, Failure> {
-    let upstream = Upstream::start(scenario.protocol(), free_port()?)?;
-    let applications = upstream.addresses();
-    let mut chain = match peer {
-        Peer::Direct => Chain::direct(&applications)?,
-        Peer::Sidecar(program) => Chain::sidecars(scenario, program, &applications)?,
-    };
-    chain.answers(scenario)?;
-    let load = Load {
-        target: chain.entry,
-        connections: scenario.connections,
-        pace: scenario.pace,
-        warm_up,
-        time,
-        exchange: scenario.exchange.clone(),
-    };
-    let changes = chain.changes(scenario)?;
-    let (mut before, mut after) = (Usage::default(), Usage::default());
-    let mut outcome = load::run(&load, &mut |moment| {
-        let usage = chain.usage()?;
-        match moment {
-            Moment::Begin => before = usage,
-            Moment::End => after = usage,
-        }
-        Ok(())
-    })?;
-    if let Some(changes) = changes {
-        changes.end()?;
-    }
-    chain.check()?;
-    if outcome.answered == 0 {
-        return Err(Failure(
-            "no request was answered while it counted".to_owned(),
-        ));
-    }
-    let [p50_ms, p90_ms, p99_ms] = outcome.latencies.percentiles([50.0, 90.0, 99.0]);
-    let used = after.cpu.saturating_sub(before.cpu);
-    Ok(Sample {
-        cpu_us_per_request: used.as_secs_f64() * 1e6 / outcome.answered as f64,
-        requests_per_second: outcome.answered as f64 / outcome.time.as_secs_f64(),
-        p50_ms,
-        p90_ms,
-        p99_ms,
-        rss_mib: after.resident as f64 / f64::from(1 << 20),
-    })
 }
 
 /// A random order: what a machine does besides hits all alike.

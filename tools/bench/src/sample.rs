@@ -13,6 +13,8 @@ pub(crate) struct Sample {
     pub(crate) p99_ms: f64,
     /// Of the largest proxy.
     pub(crate) rss_mib: f64,
+    /// Memory that a connection took, where connections are what is measured.
+    pub(crate) bytes_per_connection: Option<f64>,
 }
 
 /// Least and most over the rounds.
@@ -29,6 +31,8 @@ pub(crate) struct Figures {
     pub(crate) p90_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) rss_mib: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes_per_connection: Option<f64>,
     /// Measurements.
     pub(crate) rounds: usize,
     pub(crate) range: Ranges,
@@ -55,6 +59,10 @@ impl Figures {
         let (p90_ms, p90) = figure(|s| s.p90_ms);
         let (p99_ms, p99) = figure(|s| s.p99_ms);
         let (rss_mib, rss) = figure(|s| s.rss_mib);
+        let connections: Vec<f64> = samples
+            .iter()
+            .filter_map(|s| s.bytes_per_connection)
+            .collect();
         Figures {
             scenario: scenario.to_owned(),
             proxy: proxy.to_owned(),
@@ -64,6 +72,7 @@ impl Figures {
             p90_ms,
             p99_ms,
             rss_mib,
+            bytes_per_connection: (!connections.is_empty()).then(|| median(connections).0),
             rounds: samples.len(),
             range: Ranges {
                 cpu_us_per_request: cpu,

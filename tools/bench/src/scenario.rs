@@ -11,12 +11,32 @@ pub(crate) enum Path {
     OneHop,
     /// Through both sides' proxies, with mutual TLS between them.
     TwoHops,
+    /// To the proxy beside the application, from a client that speaks mutual TLS itself.
+    Inbound,
+}
+
+/// What is done and timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Requests.
+    Requests,
+    /// TLS handshakes, one after the other, each on a new connection.
+    Handshakes {
+        /// Sessions go on from a ticket of the connection before.
+        resumed: bool,
+    },
+    /// Connections that were used once and then are left alone.
+    Idle {
+        /// How many.
+        connections: usize,
+    },
 }
 
 /// One thing that is measured of every proxy that can do it.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
     /// What it is, for the report.
     pub(crate) about: &'static str,
     pub(crate) path: Path,
@@ -46,6 +66,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Scenario {
             name: "",
+            kind: Kind::Requests,
             about: "",
             path: Path::TwoHops,
             speaks: Speaks::Grpc,
@@ -67,6 +88,8 @@ pub(crate) fn all() -> Vec<Scenario> {
     let mut all = small_requests().to_vec();
     all.extend(larger_ones());
     all.extend(bytes());
+    all.extend(handshakes());
+    all.extend(idle());
     all.extend(configurations());
     all
 }
@@ -172,6 +195,56 @@ fn bytes() -> [Scenario; 2] {
             about: "bytes over one connection, two hops with mutual TLS; a request is 10 MiB",
             ..bytes
         },
+    ]
+}
+
+fn handshakes() -> [Scenario; 2] {
+    let inbound = |name, about, resumed| Scenario {
+        name,
+        about,
+        kind: Kind::Handshakes { resumed },
+        path: Path::Inbound,
+        speaks: Speaks::Http,
+        exchange: Exchange::get(Version::Http1, 1024),
+        ..Scenario::default()
+    };
+    [
+        inbound(
+            "handshake-full",
+            "mutual TLS handshakes with P-256 certificates, at the proxy beside the application",
+            false,
+        ),
+        inbound("handshake-resumed", "the same, resumed by ticket", true),
+    ]
+}
+
+fn idle() -> Vec<Scenario> {
+    let idle = |name, about, path, connections| Scenario {
+        name,
+        about,
+        kind: Kind::Idle { connections },
+        path,
+        speaks: Speaks::Http,
+        exchange: Exchange::get(Version::Http1, 1024),
+        ..Scenario::default()
+    };
+    vec![
+        idle(
+            "idle-plain-1",
+            "HTTP/1.1 connections that have carried one request and wait: 1",
+            Path::OneHop,
+            1,
+        ),
+        idle("idle-plain-100", "the same, 100", Path::OneHop, 100),
+        idle("idle-plain-1000", "the same, 1,000", Path::OneHop, 1000),
+        idle("idle-plain-10000", "the same, 10,000", Path::OneHop, 10_000),
+        idle(
+            "idle-mtls-1000",
+            "1,000 connections of mutual TLS that have carried one request and wait",
+            Path::Inbound,
+            1000,
+        ),
+        idle("idle-mtls-10000", "the same, 10,000", Path::Inbound, 10_000),
     ]
 }
 

@@ -3,17 +3,42 @@
 use std::sync::Arc;
 
 use agent::certificate::Issued;
-use identity::cert::Validity;
+use identity::bundle::WorkloadCertificate;
+use identity::cert::{self, Validity};
 use identity::csr::KeyPem;
+use identity::tls::{ClientTls, Expected};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
     SanType,
 };
 
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+
 use crate::failure::{Doing, Failure};
 
 /// Signs P-256 certificates with SPIFFE names, as Istio's does.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A client that has a certificate of the mesh.
+pub(crate) struct MeshClient(ClientConfig);
+
+impl MeshClient {
+    /// The settings of a connection to the service that is called; sessions are resumed if that is asked for.
+    pub(crate) fn config(&self, resumed: bool) -> Arc<ClientConfig> {
+        let mut config = self.0.clone();
+        // What tells a proxy of the mesh that a proxy of the mesh calls, and what is spoken then.
+        config.alpn_protocols = vec![b"istio".to_vec(), b"http/1.1".to_vec()];
+        config.resumption = if resumed {
+            Resumption::in_memory_sessions(16)
+        } else {
+            Resumption::disabled()
+        };
+        Arc::new(config)
+    }
+}
 
 /// A certificate with its key, as the agent serves them to a proxy.
 pub(crate) struct Identity {
@@ -32,6 +57,24 @@ impl Authority {
         Ok(Authority(
             CertifiedIssuer::self_signed(params, key).doing("the root certificate")?,
         ))
+    }
+
+    /// A client with the certificate of an account, which calls `greeter`.
+    pub(crate) fn client(&self, account: &str) -> Result<MeshClient, Failure> {
+        let doing = "a client's certificate";
+        let issued = self.issue(account)?.issued;
+        let roots = cert::parse_chain(issued.roots.as_bytes()).doing(doing)?;
+        let certificate = WorkloadCertificate {
+            chain: cert::parse_chain(issued.chain.as_bytes()).doing(doing)?,
+            key: PrivateKeyDer::from_pem_slice(issued.key.as_str().as_bytes()).doing(doing)?,
+            roots: roots.clone(),
+        };
+        let expected = "spiffe://cluster.local/ns/default/sa/greeter"
+            .parse()
+            .doing(doing)?;
+        let tls = ClientTls::new(&roots, Some(certificate), Expected::Spiffe(vec![expected]))
+            .doing(doing)?;
+        Ok(MeshClient((*tls.config()).clone()))
     }
 
     /// A certificate for a service account of the namespace `default`.

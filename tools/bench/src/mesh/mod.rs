@@ -6,7 +6,7 @@ mod control_plane;
 mod objects;
 mod place;
 
-pub(crate) use authority::{Authority, Identity};
+pub(crate) use authority::{Authority, Identity, MeshClient};
 pub(crate) use control_plane::{ControlPlane, Publisher};
 pub(crate) use objects::{Objects, Speaks};
 pub(crate) use place::{Hop, Place};
