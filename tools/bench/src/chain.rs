@@ -124,7 +124,7 @@ impl Chain {
         loop {
             let answered = match (scenario.path, &self.client) {
                 (Path::Inbound, Some(client)) => {
-                    Session::open(self.entry, &client.config(false)).and_then(Session::ask)
+                    Session::open(self.entry, &client.config(false)).and_then(|mut s| s.ask())
                 }
                 _ => load::run(&probe, &mut |_| Ok(())).map(|_| ()),
             };

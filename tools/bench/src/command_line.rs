@@ -1,6 +1,6 @@
 //! The program's arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -16,7 +16,7 @@ use crate::measure::Extent;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "dataplane", version, after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Proxies to measure beside our own: envoy, nginx, haproxy
+    /// Proxies to measure beside our own: envoy (the default, where there is one)
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     pub peers: Option<Vec<String>>,
     /// Scenarios to measure, with all their variants (grpc-mtls-2hops is also grpc-mtls-2hops@1000); all without it
@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Where the figures go, as JSON; "-" is standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write the figures as a page with plots; without FILE to docs/performance.md of this repository
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = PAGE)]
+    pub write: Option<PathBuf>,
     /// Measurements of each scenario with each proxy
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -48,10 +51,20 @@ pub struct Arguments {
     pub envoy: Option<PathBuf>,
 }
 
+const PAGE: &str = "docs/performance.md";
+
+/// `bazel run` starts programs in a folder of its own and says where the user is.
+pub(crate) fn where_the_user_is(file: &Path) -> PathBuf {
+    match std::env::var_os("BUILD_WORKING_DIRECTORY") {
+        Some(directory) => PathBuf::from(directory).join(file),
+        None => file.to_owned(),
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   # everything, for docs/performance.md: more than an hour, on a machine with nothing else to do
-  ./tools/bazel run //tools/bench:dataplane -- --peers envoy,nginx,haproxy --json \"$PWD/figures.json\"
+  ./tools/bazel run //tools/bench:dataplane -- --peers envoy --json figures.json --write
 
   # one scenario, our own plane and Envoy
   ./tools/bazel run //tools/bench:dataplane -- --scenario grpc-mtls-2hops --json -
@@ -61,6 +74,16 @@ Examples:
   target/release/bench --proxy target/release/proxy --envoy PATH --quick";
 
 impl Arguments {
+    /// Where the page goes, if it is wanted.
+    pub(crate) fn page(&self) -> Option<PathBuf> {
+        let asked = self.write.as_deref()?;
+        let repository = std::env::var_os("BUILD_WORKSPACE_DIRECTORY");
+        Some(match repository {
+            Some(repository) if asked == Path::new(PAGE) => PathBuf::from(repository).join(asked),
+            _ => where_the_user_is(asked),
+        })
+    }
+
     /// Rounds, warm-up and time of one measurement.
     pub(crate) fn extent(&self) -> (u32, Extent) {
         let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();

@@ -10,6 +10,7 @@ mod measure;
 mod mesh;
 mod peer;
 mod proxies;
+mod report;
 mod run;
 mod sample;
 mod scenario;

@@ -71,7 +71,7 @@ impl Peer {
                         "envoy" => chosen.push(Peer::Sidecar(envoy()?)),
                         other => {
                             return Err(Failure(format!(
-                                "--peers {other}: there are envoy, nginx, haproxy"
+                                "--peers {other}: only envoy is measured beside our own"
                             )));
                         }
                     }

@@ -5,10 +5,11 @@ use std::hash::{BuildHasher, RandomState};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::command_line::Arguments;
+use crate::command_line::{Arguments, where_the_user_is};
 use crate::failure::{Doing, Failure};
 use crate::measure::measure;
 use crate::peer::Peer;
+use crate::report::{self, Machine};
 use crate::sample::{Figures, Sample};
 use crate::scenario::{self, Scenario};
 
@@ -46,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let what = format!("{} {}", scenario.name, peer.name());
             let sample = measure(scenario, peer, extent).doing(&what)?;
             eprintln!(
-                "round {round}/{rounds} {:>3}/{} {what}: {:.1} us/request, {:.0}/s, p50 {:.3} ms, p99 {:.3} ms, {:.1} MiB",
+                "round {round}/{rounds} {:>3}/{} {what}: {:.1} us/request, {:.0}/s, p50 {:.3} ms, p99 {:.3} ms, {:.1} MiB{}",
                 n + 1,
                 order.len(),
                 sample.cpu_us_per_request,
@@ -54,6 +55,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 sample.p50_ms,
                 sample.p99_ms,
                 sample.rss_mib,
+                sample
+                    .bytes_per_connection
+                    .map_or_else(String::new, |b| format!(", {b:.0} bytes/connection")),
             );
             samples.entry(*at).or_default().push(sample);
         }
@@ -71,8 +75,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(&figures).doing("the figures")? + "\n";
     match &arguments.json {
         Some(path) if path.as_os_str() == "-" => print!("{json}"),
-        Some(path) => std::fs::write(path, json).doing(path.display())?,
+        Some(path) => std::fs::write(where_the_user_is(path), json).doing(path.display())?,
         None => {}
+    }
+    if let Some(path) = arguments.page() {
+        report::write(
+            &path,
+            &Machine::now(arguments, &peers),
+            &scenarios,
+            &figures,
+        )?;
+        eprintln!("{} is written", path.display());
     }
     Ok(())
 }

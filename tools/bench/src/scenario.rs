@@ -214,7 +214,11 @@ fn handshakes() -> [Scenario; 2] {
             "mutual TLS handshakes with P-256 certificates, at the proxy beside the application",
             false,
         ),
-        inbound("handshake-resumed", "the same, resumed by ticket", true),
+        inbound(
+            "handshake-resumed",
+            "the same, resumed by ticket, with one request of HTTP/1.1 each, which brings the next ticket",
+            true,
+        ),
     ]
 }
 

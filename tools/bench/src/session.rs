@@ -1,7 +1,7 @@
 //! One connection of a client that speaks mutual TLS itself, or none.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{Shutdown, SocketAddrV4, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,23 +30,26 @@ impl Session {
         Ok(Session(StreamOwned::new(tls, socket)))
     }
 
-    /// Waits for a ticket, with which the server shows that it took the client's certificate, and says whether the
-    /// session was a resumed one.
-    pub(crate) fn confirm(&mut self) -> Result<bool, Failure> {
+    /// Says goodbye and waits until the proxy has done so, which shows that it took the client's certificate. Says whether
+    /// the session was a resumed one.
+    pub(crate) fn end(mut self) -> Result<bool, Failure> {
+        let doing = "the end of a session";
         let StreamOwned { conn, sock } = &mut self.0;
-        while conn.tls13_tickets_received() == 0 {
-            let (read, _) = conn.complete_io(sock).doing("waiting for a ticket")?;
-            if read == 0 {
-                return Err(Failure(
-                    "the proxy ended a connection after its handshake".to_owned(),
-                ));
-            }
+        let resumed = conn.handshake_kind() == Some(HandshakeKind::Resumed);
+        conn.send_close_notify();
+        while conn.wants_write() {
+            conn.write_tls(sock).doing(doing)?;
         }
-        Ok(conn.handshake_kind() == Some(HandshakeKind::Resumed))
+        sock.shutdown(Shutdown::Write).doing(doing)?;
+        while conn.read_tls(sock).doing(doing)? > 0 {
+            // An alert is an error here.
+            conn.process_new_packets().doing(doing)?;
+        }
+        Ok(resumed)
     }
 
     /// One request, and the whole answer to it.
-    pub(crate) fn ask(mut self) -> Result<(), Failure> {
+    pub(crate) fn ask(&mut self) -> Result<(), Failure> {
         ask(&mut self.0)
     }
 

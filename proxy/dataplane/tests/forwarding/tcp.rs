@@ -1,6 +1,7 @@
 //! Bytes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -54,7 +55,9 @@ async fn a_client_that_leaves_without_a_word_reaches_no_upstream_where_connectio
     for _ in 0..3 {
         let mut silent = TcpStream::connect(address).await.unwrap();
         silent.shutdown().await.unwrap();
-        assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+        let within = Duration::from_secs(10);
+        let closed = tokio::time::timeout(within, silent.read(&mut [0])).await;
+        assert_eq!(closed.expect("it is not closed").unwrap(), 0);
     }
     // The first that comes is the first that spoke.
     let mut client = TcpStream::connect(address).await.unwrap();

@@ -1,0 +1,96 @@
+//! Where and with what a run was made.
+
+use std::fmt;
+use std::process::Command;
+
+use time::OffsetDateTime;
+
+use crate::command_line::Arguments;
+use crate::peer::Peer;
+
+/// What the page says of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    date: String,
+    cpu: String,
+    cores: usize,
+    kernel: String,
+    versions: Vec<String>,
+    rounds: u32,
+    seconds: f64,
+    command: String,
+}
+
+impl Machine {
+    pub(crate) fn now(arguments: &Arguments, peers: &[Peer]) -> Self {
+        let (rounds, extent) = arguments.extent();
+        let file = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let cpuinfo = file("/proc/cpuinfo");
+        let cpu = cpuinfo
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+            .map_or("unknown", |(_, name)| name);
+        let words: Vec<String> = std::env::args()
+            .skip(1)
+            .filter(|a| !is_of_the_build(a))
+            .collect();
+        Machine {
+            date: OffsetDateTime::now_utc().date().to_string(),
+            cpu: cpu.to_owned(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            kernel: file("/proc/sys/kernel/osrelease").trim().to_owned(),
+            versions: peers.iter().filter_map(version).collect(),
+            rounds,
+            seconds: extent.time.as_secs_f64(),
+            command: words.join(" "),
+        }
+    }
+}
+
+/// Arguments that Bazel gives by itself.
+fn is_of_the_build(argument: &str) -> bool {
+    argument.starts_with("--envoy=") || argument.starts_with("--proxy=")
+}
+
+/// What a program says of itself.
+fn version(peer: &Peer) -> Option<String> {
+    let Peer::Sidecar(program) = peer else {
+        return None;
+    };
+    if program.name == "lateen" {
+        return Some(format!("lateen {}", env!("CARGO_PKG_VERSION")));
+    }
+    let said = Command::new(&program.binary)
+        .arg("--version")
+        .output()
+        .ok()?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    // `PATH  version: REVISION/VERSION/...`
+    let text = said
+        .trim()
+        .split_once("version: ")
+        .map_or(said.trim(), |(_, text)| text);
+    Some(format!("{} {text}", program.name))
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "- Date: {}", self.date)?;
+        writeln!(
+            f,
+            "- Machine: {} cores of {}, Linux {}",
+            self.cores, self.cpu, self.kernel
+        )?;
+        writeln!(f, "- Versions: {}", self.versions.join("; "))?;
+        writeln!(
+            f,
+            "- Rounds: {} in random order, {} s each after a warm-up",
+            self.rounds, self.seconds
+        )?;
+        writeln!(
+            f,
+            "- Again: `./tools/bazel run //tools/bench:dataplane -- {}`",
+            self.command
+        )
+    }
+}
