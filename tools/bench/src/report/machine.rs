@@ -30,10 +30,6 @@ impl Machine {
             .lines()
             .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
             .map_or("unknown", |(_, name)| name);
-        let words: Vec<String> = std::env::args()
-            .skip(1)
-            .filter(|a| !is_of_the_build(a))
-            .collect();
         Machine {
             date: OffsetDateTime::now_utc().date().to_string(),
             cpu: cpu.to_owned(),
@@ -42,14 +38,23 @@ impl Machine {
             versions: peers.iter().filter_map(version).collect(),
             rounds,
             seconds: extent.time.as_secs_f64(),
-            command: words.join(" "),
+            command: asked(std::env::args().skip(1)),
         }
     }
 }
 
-/// Arguments that Bazel gives by itself.
-fn is_of_the_build(argument: &str) -> bool {
-    argument.starts_with("--envoy=") || argument.starts_with("--proxy=")
+/// What was asked for, without the arguments that Bazel gives by itself: where the programs are.
+fn asked(arguments: impl Iterator<Item = String>) -> String {
+    let mut words = Vec::new();
+    let mut arguments = arguments;
+    while let Some(word) = arguments.next() {
+        match word.as_str() {
+            "--envoy" | "--proxy" => drop(arguments.next()),
+            w if w.starts_with("--envoy=") || w.starts_with("--proxy=") => {}
+            _ => words.push(word),
+        }
+    }
+    words.join(" ")
 }
 
 /// What a program says of itself.
@@ -92,5 +97,15 @@ impl fmt::Display for Machine {
             "- Again: `./tools/bazel run //tools/bench:dataplane -- {}`",
             self.command
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn places_of_programs_are_not_part_of_what_was_asked_for() {
+        let given = "--envoy=/e --proxy=p --scenario a --proxy /p --quick";
+        let words = given.split(' ').map(str::to_owned);
+        assert_eq!(super::asked(words), "--scenario a --quick");
     }
 }
