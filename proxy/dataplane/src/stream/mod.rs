@@ -148,6 +148,8 @@ pub(crate) struct Stream {
     pub(crate) hash: Option<u64>,
     /// A cookie that the answer brings, so that the client comes back to the same endpoint.
     pub(crate) cookie: Option<Vec<u8>>,
+    /// Its authority becomes the name of the endpoint.
+    pub(crate) takes_host_name: bool,
     /// Copies of it that were sent elsewhere.
     pub(crate) copies: Vec<StreamKey>,
     /// It is a copy: it has no client, and what comes back is dropped.

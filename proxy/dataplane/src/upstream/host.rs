@@ -49,6 +49,8 @@ pub(crate) struct Pool {
     pub(crate) ready: Vec<usize>,
     /// Being opened.
     pub(crate) dialing: u32,
+    /// Open, with a request or without.
+    pub(crate) open: u32,
     /// In the order of their coming.
     pub(crate) waiting: VecDeque<StreamKey>,
 }
@@ -84,6 +86,7 @@ impl HostState {
             carries: None,
             ready: Vec::new(),
             dialing: 0,
+            open: 0,
             waiting: VecDeque::new(),
         });
         pools.len() - 1

@@ -26,8 +26,9 @@ const EXPECTED_STREAMS: usize = 100;
 impl Worker {
     /// Opens connections as long as those being opened do not suffice for who waits.
     pub(super) fn dial_for_pool(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId) {
-        while let Some((waiting, dialing, key, carries)) = host.with(pool, |p| {
-            (p.waiting.len(), p.dialing as usize, p.key, p.carries)
+        while let Some((waiting, dialing, open, key, carries)) = host.with(pool, |p| {
+            let dialing = p.dialing as usize;
+            (p.waiting.len(), dialing, p.open, p.key, p.carries)
         }) {
             let Some(state) = self.cluster(cluster) else {
                 return;
@@ -45,7 +46,9 @@ impl Worker {
             if waiting <= dialing.saturating_mul(each) {
                 return;
             }
-            if state.connections >= state.cluster.limits.connections && dialing > 0 {
+            // A pool that has no connection at all gets one beyond the bound, as in Envoy: else it would starve.
+            let full = state.connections >= state.cluster.limits.connections;
+            if full && (dialing > 0 || open > 0) {
                 return;
             }
             host.with(pool, |p| p.dialing += 1);
@@ -113,6 +116,9 @@ impl Worker {
     pub(super) fn uncount_connection(&mut self, slot: usize) {
         if let Some(Role::Client(client)) = self.conns.get(slot).map(|c| &c.role) {
             let id = client.cluster;
+            client
+                .host
+                .with(client.pool, |p| p.open = p.open.saturating_sub(1));
             self.uncount(id);
         }
     }
@@ -300,6 +306,7 @@ impl Worker {
                 self.count_cluster(id, version);
                 host.with(pool, |p| {
                     p.dialing = p.dialing.saturating_sub(1);
+                    p.open += 1;
                     p.ready.push(slot);
                 });
                 self.watch_conn(slot);

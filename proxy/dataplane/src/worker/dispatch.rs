@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use accesslog::{Flags, Protocol};
 use graph::cluster::{ClusterId, UpstreamProtocol};
+use graph::route::HostRewrite;
 use headers::{Headers, Known};
 use stats::ClusterStat;
 
@@ -128,6 +129,12 @@ impl Worker {
         s.host = Some(host.clone());
         s.cluster = Some(cluster.clone());
         s.counted = true;
+        if s.takes_host_name {
+            // What a client asked for is kept once: a retry finds the name of the endpoint before.
+            let keep = s.attempts == 1 && !s.manager.filters.suppress_envoy_headers;
+            let name = host.host.hostname.as_deref();
+            routing::rewrite_host(&mut s.request, &HostRewrite::Auto, name, keep);
+        }
         let pool = host.pool(pool_key);
         while let Some(slot) = self.ready_connection(&host, pool) {
             if self.send_request(key, slot) {

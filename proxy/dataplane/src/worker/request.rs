@@ -278,7 +278,9 @@ impl Worker {
             HostRewrite::None => &forward.host,
             _ => &w.host,
         });
+        // The name of an endpoint is known when it is chosen.
         routing::rewrite_host(&mut s.request, rewrite, None, !suppress);
+        s.takes_host_name = matches!(rewrite, HostRewrite::Auto);
         if !forward.hash.is_empty() {
             let ends = [s.facts.source, s.facts.destination];
             let found = balance::request_hash(&forward.hash, &s.request, s.client, ends);
@@ -418,6 +420,7 @@ impl Stream {
             asked: balance::Asked::default(),
             grpc: None,
             told: false,
+            takes_host_name: false,
             hash: None,
             cookie: None,
             copies: Vec::new(),

@@ -67,11 +67,15 @@ impl Worker {
             return self.end_tunnel(slot, Flags::NO_CLUSTER_FOUND);
         };
         let cluster = state.cluster.clone();
+        let full = state.connections >= cluster.limits.connections;
         let host = state.pick(destination, &[], random, hash);
         if let Some(record) = self.record_of(slot) {
             record.cluster = Some(cluster.clone());
             record.host.clone_from(&host);
             record.attempts += 1;
+        }
+        if full {
+            return self.end_tunnel(slot, Flags::UPSTREAM_OVERFLOW);
         }
         let Some(host) = host else {
             return self.end_tunnel(slot, Flags::NO_HEALTHY_UPSTREAM);

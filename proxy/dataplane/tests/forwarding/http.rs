@@ -364,3 +364,51 @@ async fn eventually(name: &str, mut ask: impl AsyncFnMut() -> crate::peers::Answ
     }
     panic!("{name} is never asked");
 }
+
+#[tokio::test]
+async fn a_cluster_opens_no_more_connections_than_it_may_and_requests_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let (upstream, connections) = server("one").await;
+    let mut bounded = cluster(0, &[upstream], UpstreamProtocol::Http1);
+    bounded.limits.connections = 2;
+    let address = free();
+    let _plane = started(address, &graph(address, all_to(0, &log), vec![bounded])).await;
+    let mut client = http2(address).await;
+    client.ready().await.unwrap();
+    let tasks = (0..50).map(|_| {
+        let mut client = client.clone();
+        tokio::spawn(async move { ask2(&mut client, "GET", "/big", Bytes::new()).await })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap().body.len(), 1 << 20);
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn the_authority_becomes_the_endpoints_name_where_a_route_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let (upstream, _) = server("one").await;
+    let mut forward = forward(0);
+    forward.host = graph::route::HostRewrite::Auto;
+    let mut named = cluster(0, &[upstream], UpstreamProtocol::Downstream);
+    let mut all = (**named.endpoints.as_ref().unwrap()).clone();
+    Arc::make_mut(&mut all.priorities[0][0]).hostname = Some("api.example.com".into());
+    named.endpoints = Some(Arc::new(all));
+    let network = http(manager(
+        vec![route("/", Action::Forward(Box::new(forward)))],
+        log.to_str().unwrap(),
+    ));
+    let address = free();
+    let _plane = started(address, &graph(address, network, vec![named])).await;
+    let (mut one, mut two) = (http1(address).await, http2(address).await);
+    for answer in [
+        ask1(&mut one, "GET", "/", Bytes::new()).await,
+        ask2(&mut two, "GET", "/", Bytes::new()).await,
+    ] {
+        assert_eq!(answer.headers["seen-host"], "api.example.com");
+        assert_eq!(answer.headers["seen-original-host"], "service");
+    }
+}

@@ -56,6 +56,13 @@ async fn answer(
             .to_owned()
     };
     let mut response = Response::builder()
+        .header(
+            "seen-host",
+            head.uri
+                .authority()
+                .map_or_else(|| seen("host"), |a| a.to_string()),
+        )
+        .header("seen-original-host", seen("x-envoy-original-host"))
         .header("seen-version", format!("{:?}", head.version))
         .header("seen-request-id", seen("x-request-id"))
         .header("seen-forwarded-proto", seen("x-forwarded-proto"))

@@ -78,3 +78,60 @@ async fn a_client_of_a_dead_endpoint_is_disconnected() {
     let _ = client.read_to_end(&mut back).await;
     assert!(back.is_empty());
 }
+
+#[tokio::test]
+async fn a_cluster_of_bytes_takes_no_more_connections_than_it_may() {
+    let (endpoint, mut accepted) = silent().await;
+    let mut bounded = cluster(0, &[endpoint], UpstreamProtocol::Http1);
+    bounded.limits.connections = 2;
+    let address = free();
+    let _plane = started(address, &graph(address, tcp(0), vec![bounded])).await;
+    // The connection that found out that somebody listens has come and gone.
+    accepted.recv().await.unwrap();
+    accepted.recv().await.unwrap();
+    let first = taken(address, &mut accepted).await;
+    let _second = taken(address, &mut accepted).await;
+    let mut refused = TcpStream::connect(address).await.unwrap();
+    assert_eq!(refused.read(&mut [0]).await.unwrap_or(0), 0);
+    drop(first);
+    accepted.recv().await.unwrap();
+    let _third = taken(address, &mut accepted).await;
+}
+
+/// A connection that reached the endpoint: one that has just ended may still be counted, and then it is tried again.
+async fn taken(
+    address: std::net::SocketAddr,
+    accepted: &mut tokio::sync::mpsc::UnboundedReceiver<()>,
+) -> TcpStream {
+    loop {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let mut byte = [0];
+        tokio::select! {
+            _ = accepted.recv() => return socket,
+            _ = socket.read(&mut byte) => {}
+        }
+    }
+}
+
+/// An endpoint that says nothing; it tells of each connection that comes and of each that goes.
+async fn silent() -> (
+    std::net::SocketAddr,
+    tokio::sync::mpsc::UnboundedReceiver<()>,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                let _ = tell.send(());
+                let mut rest = Vec::new();
+                let _ = socket.read_to_end(&mut rest).await;
+                let _ = tell.send(());
+            });
+        }
+    });
+    (address, told)
+}
