@@ -71,7 +71,7 @@ pub struct Downstream<'a> {
     pub remote_address: SocketAddr,
     /// The connection's own other end.
     pub direct_remote_address: SocketAddr,
-    /// SNI; empty: none.
+    /// SNI as [`crate::shown_server_name`] gives it; empty: none.
     pub requested_server_name: &'a str,
     /// Its TLS, where there is any.
     pub tls: Option<Tls<'a>>,

@@ -22,6 +22,7 @@ pub use error::FormatError;
 pub use filter::{Comparison, Filter};
 pub use flags::Flags;
 pub use json::{JsonTemplate, Value};
+pub use operator::shown_server_name;
 pub use template::Template;
 
 use std::sync::Arc;

@@ -75,7 +75,7 @@ impl Asked {
         request.remove(Known::XEnvoyRetryOn);
         request.remove(Known::XEnvoyRetryGrpcOn);
         request.remove(Known::XEnvoyMaxRetries);
-        request.remove_name(b"x-envoy-retriable-status-codes");
+        request.remove(Known::XEnvoyRetriableStatusCodes);
         asked
     }
 
@@ -101,7 +101,7 @@ impl Asked {
         {
             self.retries = most;
         }
-        let codes = words(request.find(b"x-envoy-retriable-status-codes"));
+        let codes = words(request.get(Known::XEnvoyRetriableStatusCodes));
         self.status_codes
             .extend(codes.filter_map(|c| c.parse::<u16>().ok()));
     }

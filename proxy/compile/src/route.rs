@@ -80,7 +80,7 @@ pub(crate) fn compile(
             response_headers_to_remove,
         )?,
         most_specific_wins: *most_specific_header_mutations_wins,
-        exact: HashMap::new(),
+        exact: HashMap::default(),
         suffixes: Vec::new(),
         prefixes: Vec::new(),
         default: None,

@@ -140,6 +140,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Downstream {
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
+    /// SNI as log lines show it; empty: none.
     pub(crate) server_name: Arc<str>,
     /// The client's certificate, where it showed one that was verified.
     pub(crate) certificate: Option<Certificate>,

@@ -4,6 +4,7 @@
 
 mod codec;
 mod conn;
+mod date;
 mod deadlines;
 mod logs;
 mod peer;

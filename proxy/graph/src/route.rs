@@ -27,7 +27,7 @@ pub struct RouteTable {
     /// Its name.
     pub name: Arc<str>,
     /// Virtual hosts by exact domain, lower case.
-    pub exact: HashMap<Box<[u8]>, Arc<VirtualHost>>,
+    pub exact: HashMap<Box<[u8]>, Arc<VirtualHost>, foldhash::fast::RandomState>,
     /// `*.suffix` domains (kept as `.suffix`), longest first.
     pub suffixes: Vec<(Box<[u8]>, Arc<VirtualHost>)>,
     /// `prefix.*` domains (kept as `prefix.`), longest first.

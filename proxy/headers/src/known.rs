@@ -80,6 +80,8 @@ known! {
     XEnvoyRetryOn = "x-envoy-retry-on",
     XEnvoyRetryGrpcOn = "x-envoy-retry-grpc-on",
     XEnvoyMaxRetries = "x-envoy-max-retries",
+    XEnvoyPerTryTimeout = "x-envoy-upstream-rq-per-try-timeout-ms",
+    XEnvoyRetriableStatusCodes = "x-envoy-retriable-status-codes",
     XEnvoyInternal = "x-envoy-internal",
     XEnvoyRatelimited = "x-envoy-ratelimited",
     XB3Traceid = "x-b3-traceid",

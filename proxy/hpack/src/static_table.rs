@@ -134,7 +134,7 @@ pub(crate) fn find_name(field: &Field<'_>) -> u8 {
 #[derive(Clone, Copy)]
 struct Prefix {
     len: u8,
-    bytes: [u8; 39],
+    bytes: [u8; 47],
 }
 
 /// What a literal field without indexing has before its value: the index of its name, or the name. None for no known name.
@@ -148,7 +148,7 @@ pub(crate) fn prefix(known: Known) -> Option<&'static [u8]> {
 static PREFIXES: [Prefix; Known::ALL.len()] = {
     let mut prefixes = [Prefix {
         len: 0,
-        bytes: [0; 39],
+        bytes: [0; 47],
     }; Known::ALL.len()];
     let mut k = 0;
     while k < Known::ALL.len() {

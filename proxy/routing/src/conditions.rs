@@ -9,10 +9,7 @@ use crate::table::Facts;
 /// The path without its query and fragment.
 #[must_use]
 pub fn path_of(path: &[u8]) -> &[u8] {
-    let end = path
-        .iter()
-        .position(|b| matches!(b, b'?' | b'#'))
-        .unwrap_or(path.len());
+    let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
     path.get(..end).unwrap_or(path)
 }
 

@@ -30,15 +30,13 @@ pub struct Origin {
 }
 
 /// Headers by which an internal client steers the router; from others they are removed.
-const STEERING: [&[u8]; 10] = [
+const STEERING: [&[u8]; 8] = [
     b"x-envoy-force-trace",
     b"x-envoy-hedge-on-per-try-timeout",
     b"x-envoy-ip-tags",
     b"x-envoy-original-url",
     b"x-envoy-retriable-header-names",
-    b"x-envoy-retriable-status-codes",
     b"x-envoy-upstream-alt-stat-name",
-    b"x-envoy-upstream-rq-per-try-timeout-ms",
     b"x-envoy-upstream-rq-timeout-alt-response",
     b"x-envoy-upstream-stream-duration-ms",
 ];
@@ -108,16 +106,22 @@ fn clean(request: &mut Headers, edge: bool) {
         Known::XEnvoyRetryOn,
         Known::XEnvoyRetryGrpcOn,
         Known::XEnvoyMaxRetries,
+        Known::XEnvoyPerTryTimeout,
+        Known::XEnvoyRetriableStatusCodes,
         Known::XEnvoyUpstreamTimeout,
         Known::XEnvoyExpectedTimeout,
     ] {
         request.remove(known);
     }
-    request.retain(|field| {
-        field.known.is_some()
-            || !field.name.starts_with(b"x-envoy-")
-            || !STEERING.contains(&field.name)
-    });
+    let steers = |field: &headers::Field<'_>| {
+        field.known.is_none()
+            && field.name.starts_with(b"x-envoy-")
+            && STEERING.contains(&field.name)
+    };
+    // Hardly any request has one.
+    if request.iter().any(|field| steers(&field)) {
+        request.retain(|field| !steers(&field));
+    }
 }
 
 /// The address `skip` places before the last one of `x-forwarded-for`, and whether it is the only one.

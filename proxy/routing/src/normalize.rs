@@ -29,6 +29,9 @@ pub struct Rules {
 /// Brings `:path` (with its query, which stays as it is) into one form.
 #[must_use]
 pub fn normalize(path: &[u8], rules: Rules) -> Normalized {
+    if is_plain(path) {
+        return Normalized::Same;
+    }
     let query_at = path.iter().position(|b| *b == b'?').unwrap_or(path.len());
     let (before, query) = path.split_at_checked(query_at).unwrap_or((path, b""));
     let escaped = rules.escaped_slashes != EscapedSlashes::Keep && has_escaped_slash(before);
@@ -67,6 +70,37 @@ pub fn normalize(path: &[u8], rules: Rules) -> Normalized {
     } else {
         Normalized::Changed(new)
     }
+}
+
+/// Whether a path can be seen at one look to be in every form that is asked for: it begins with a slash, and up to its
+/// query there is nothing to escape or unescape, no two slashes side by side and no segment that begins with a dot.
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = 0;
+    for byte in path {
+        if *byte == b'?' {
+            break;
+        }
+        let in_doubt = before == b'/' && matches!(byte, b'/' | b'.');
+        if in_doubt || !PLAIN.get(usize::from(*byte)).copied().unwrap_or_default() {
+            return false;
+        }
+        before = *byte;
+    }
+    path.first() == Some(&b'/')
+}
+
+/// Bytes that every form leaves as they are.
+static PLAIN: [bool; 256] = plain();
+
+#[allow(clippy::indexing_slicing)] // when the program is compiled
+const fn plain() -> [bool; 256] {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = matches!(class(byte as u8), Class::Plain);
+        byte += 1;
+    }
+    plain
 }
 
 fn has_double_slash(path: &[u8]) -> bool {
@@ -126,7 +160,7 @@ enum Class {
     Forbidden,
 }
 
-fn class(byte: u8) -> Class {
+const fn class(byte: u8) -> Class {
     match byte {
         b'\\' => Class::Backslash,
         b'%' => Class::Percent,

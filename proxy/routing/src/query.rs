@@ -3,11 +3,11 @@
 /// What follows the first `?`, up to the fragment; empty where there is none.
 #[must_use]
 pub fn of(path: &[u8]) -> &[u8] {
-    let Some(at) = path.iter().position(|b| *b == b'?') else {
+    let Some(at) = memchr::memchr(b'?', path) else {
         return b"";
     };
     let query = path.get(at + 1..).unwrap_or_default();
-    let end = query.iter().position(|b| *b == b'#').unwrap_or(query.len());
+    let end = memchr::memchr(b'#', query).unwrap_or(query.len());
     query.get(..end).unwrap_or(query)
 }
 

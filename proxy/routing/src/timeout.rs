@@ -1,14 +1,11 @@
 //! How long a request may take.
 
-use std::io::Write;
 use std::time::Duration;
 
 use graph::route::Forward;
 use headers::{Headers, Known};
 
 use crate::conditions::is_grpc;
-
-const PER_TRY: &[u8] = b"x-envoy-upstream-rq-per-try-timeout-ms";
 
 /// Limits of one request. Zero: none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +59,7 @@ pub fn request_timeouts(forward: &Forward, request: &Headers, trusted: bool) -> 
     if trusted {
         let millis = |value: Option<&[u8]>| value.and_then(number).map(Duration::from_millis);
         whole = millis(request.get(Known::XEnvoyUpstreamTimeout)).unwrap_or(whole);
-        each = millis(request.find(PER_TRY)).unwrap_or(each);
+        each = millis(request.get(Known::XEnvoyPerTryTimeout)).unwrap_or(each);
     }
     if !whole.is_zero() && each >= whole {
         each = Duration::ZERO;
@@ -98,7 +95,7 @@ pub fn longest(forward: &Forward, request: &mut Headers, manager: Duration) -> O
 /// `grpc-timeout`.
 pub fn announce(request: &mut Headers, forward: &Forward, timeouts: Timeouts, suppress: bool) {
     request.remove(Known::XEnvoyUpstreamTimeout);
-    request.remove_name(PER_TRY);
+    request.remove(Known::XEnvoyPerTryTimeout);
     let expected = if timeouts.each.is_zero() {
         timeouts.whole
     } else {
@@ -135,15 +132,16 @@ fn in_grpc_units(millis: u64) -> ([u8; 24], usize) {
 }
 
 fn decimal(count: u64, unit: &[u8]) -> ([u8; 24], usize) {
+    let mut digits = itoa::Buffer::new();
     let mut text = [0u8; 24];
-    let mut rest = &mut text[..];
     // Twenty digits and a unit fit.
-    let written = write!(rest, "{count}").and_then(|()| rest.write_all(unit));
-    let left = rest.len();
-    match written {
-        Ok(()) => (text, text.len() - left),
-        Err(_) => (text, 0),
-    }
+    let all = digits.format(count).as_bytes().iter().chain(unit);
+    let length = text
+        .iter_mut()
+        .zip(all)
+        .map(|(place, byte)| *place = *byte)
+        .count();
+    (text, length)
 }
 
 fn up_to_millis(time: Duration) -> Duration {

@@ -14,6 +14,7 @@ pub(crate) use header::Field;
 pub(crate) use number::Number;
 pub(crate) use path::{PathForm, PathSource};
 pub(crate) use text::Text;
+pub use text::shown_server_name;
 
 use crate::time::TimeFormat;
 use crate::{Entry, digits};

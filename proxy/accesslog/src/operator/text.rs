@@ -90,7 +90,7 @@ impl Text {
             Text::UpstreamHostNameWithoutPort => return host_name(entry, Form::WithoutPort, out),
             Text::RouteName => entry.route_name,
             Text::RequestedServerName => {
-                return server_name(entry.downstream.requested_server_name, out);
+                entry.downstream.requested_server_name
             }
             Text::ListenerName => entry.downstream.listener_name,
             Text::FilterChainName => entry.downstream.filter_chain_name,
@@ -120,13 +120,16 @@ fn without_blanks(text: &str, out: &mut Vec<u8>) -> bool {
     masked(text, |b| !b.is_ascii_whitespace(), out)
 }
 
-/// The SNI is the client's to choose: what no host name can hold becomes `_`, as Envoy writes it.
-fn server_name(name: &str, out: &mut Vec<u8>) -> bool {
-    masked(
-        name,
-        |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'),
-        out,
-    )
+/// A client's SNI as lines show it. It is the client's to choose: what no host name can hold becomes `_`, as Envoy
+/// writes it. Made once for a connection.
+#[must_use]
+pub fn shown_server_name(name: &str) -> String {
+    let shown = |c: char| match c {
+        '-' | '.' => c,
+        _ if c.is_ascii_alphanumeric() => c,
+        _ => '_',
+    };
+    name.chars().map(shown).collect()
 }
 
 /// Appends text with `_` for bytes that may not stand there.

@@ -318,8 +318,9 @@ fn a_server_name_can_bring_nothing_but_a_host_name_into_the_log() {
         },
         ..bare()
     };
+    let shown = crate::shown_server_name("a-b.example\" 200\n");
     assert_eq!(
-        render("%REQUESTED_SERVER_NAME%", &name("a-b.example\" 200\n")),
+        render("%REQUESTED_SERVER_NAME%", &name(&shown)),
         "a-b.example__200_"
     );
     assert_eq!(render("%REQUESTED_SERVER_NAME(SNI_ONLY)%", &name("")), "-");

@@ -272,7 +272,7 @@ impl Worker {
         };
         let listener = arrival.listener.clone();
         let mut downstream = accesslog::Downstream::new(arrival.destination, arrival.source);
-        let name = arrival.server_name.clone();
+        let name = accesslog::shown_server_name(&arrival.server_name);
         downstream.requested_server_name = &name;
         let entry = accesslog::Entry {
             flags: accesslog::Flags::NO_ROUTE_FOUND,
@@ -339,7 +339,7 @@ impl Worker {
         let facts = Rc::new(Downstream {
             source: arrival.source,
             destination: arrival.destination,
-            server_name: arrival.server_name.clone(),
+            server_name: accesslog::shown_server_name(&arrival.server_name).into(),
             client_cert_element,
             certificate,
             local_uri,

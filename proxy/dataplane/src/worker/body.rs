@@ -8,6 +8,7 @@ use http2::ErrorCode;
 
 use super::dispatch::Failure;
 use super::request::REPLAY;
+use super::telemetry::millis;
 use super::{Todo, Worker, carry};
 use crate::codec::Place;
 use crate::conn::Role;
@@ -169,7 +170,9 @@ impl Worker {
             return;
         }
         let (now, wall) = (self.now, self.wall);
-        let Some(s) = self.stream(key) else { return };
+        let Some(s) = live(&mut self.streams, key) else {
+            return;
+        };
         s.stage = Stage::Answering;
         if s.is_copy {
             if end {
@@ -179,6 +182,9 @@ impl Worker {
         }
         s.details = Cow::Borrowed("via_upstream");
         s.response_at = Some(now);
+        if !s.response.has(Known::Date) {
+            s.response.push_known(Known::Date, self.date.at(wall));
+        }
         prepare(s, now, wall);
         self.send_answer(key);
     }
@@ -350,13 +356,10 @@ fn prepare(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime)
     if !manager.filters.suppress_envoy_headers
         && let Some(sent) = s.sent_at
     {
-        let millis = now.saturating_duration_since(sent).as_millis().to_string();
+        let mut text = itoa::Buffer::new();
+        let millis = text.format(millis(now.saturating_duration_since(sent)));
         s.response
             .set(Known::XEnvoyUpstreamServiceTime, millis.as_bytes());
-    }
-    if !s.response.has(Known::Date) {
-        s.response
-            .push_known(Known::Date, httpdate::fmt_http_date(wall).as_bytes());
     }
     if let (Some(cors), Some(origin)) = (
         s.route

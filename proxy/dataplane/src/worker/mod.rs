@@ -39,6 +39,7 @@ use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::conn::Conn;
+use crate::date::Date;
 use crate::deadlines::Deadlines;
 use crate::logs::Lines;
 use crate::random::Random;
@@ -140,6 +141,7 @@ pub(crate) struct Worker {
     now: Instant,
     /// The wall clock at `now`.
     wall: SystemTime,
+    date: Date,
     next_number: u64,
     open: OpenConnections,
     /// Clients are told that their connections end: those of inbound listeners only (`true`), or all.
@@ -185,6 +187,7 @@ impl Worker {
             started: Instant::now(),
             now: Instant::now(),
             wall: SystemTime::now(),
+            date: Date::default(),
             next_number: 0,
             open,
             draining: None,

@@ -81,7 +81,7 @@ impl Worker {
                 head.push_known(Known::ContentLength, b"0");
             }
         }
-        head.push_known(Known::Date, httpdate::fmt_http_date(wall).as_bytes());
+        head.push_known(Known::Date, self.date.at(wall));
         routing::server::set(&mut s.response, &s.manager);
         let body: &[u8] = if grpc || s.is_head { b"" } else { body };
         s.to_down.bytes.extend_from_slice(body);
