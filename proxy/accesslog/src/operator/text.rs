@@ -89,9 +89,7 @@ impl Text {
             Text::UpstreamHostName => return host_name(entry, Form::WithPort, out),
             Text::UpstreamHostNameWithoutPort => return host_name(entry, Form::WithoutPort, out),
             Text::RouteName => entry.route_name,
-            Text::RequestedServerName => {
-                entry.downstream.requested_server_name
-            }
+            Text::RequestedServerName => entry.downstream.requested_server_name,
             Text::ListenerName => entry.downstream.listener_name,
             Text::FilterChainName => entry.downstream.filter_chain_name,
             Text::StreamId => {
