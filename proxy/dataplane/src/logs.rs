@@ -19,6 +19,8 @@ type Batch = (Arc<str>, Vec<u8>);
 pub(crate) struct Lines {
     by_path: Vec<Batch>,
     to: SyncSender<Batch>,
+    /// A time is set at which they are handed over. One at most: full hand-overs between must not leave more behind.
+    timed: bool,
 }
 
 impl Lines {
@@ -36,8 +38,16 @@ impl Lines {
         self.by_path.iter().any(|(_, bytes)| bytes.len() >= FULL)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_path.iter().all(|(_, bytes)| bytes.is_empty())
+    /// Whether lines wait and nobody has set a time for them: whoever asks does it now.
+    pub(crate) fn ask_for_time(&mut self) -> bool {
+        let waiting = self.by_path.iter().any(|(_, bytes)| !bytes.is_empty());
+        waiting && !std::mem::replace(&mut self.timed, true)
+    }
+
+    /// The time that was set is over.
+    pub(crate) fn time_is_over(&mut self) {
+        self.timed = false;
+        self.flush();
     }
 
     /// Hands over what there is.
@@ -77,6 +87,7 @@ impl Writer {
         Lines {
             by_path: Vec::new(),
             to: self.to.clone(),
+            timed: false,
         }
     }
 
@@ -112,4 +123,25 @@ fn open(path: &str) -> Option<File> {
 /// A pipe or file behind a standard stream, without the stream's own buffer and lock.
 fn duplicate(stream: impl std::os::fd::AsFd) -> std::io::Result<File> {
     Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_time_at_most_is_set_for_lines_that_wait() {
+        let mut lines = Writer::new().lines();
+        assert!(!lines.ask_for_time());
+        let path: Arc<str> = "log".into();
+        lines.add(&path, |line| line.extend_from_slice(b"one\n"));
+        assert!(lines.ask_for_time());
+        // As when the buffer is full.
+        lines.flush();
+        lines.add(&path, |line| line.extend_from_slice(b"two\n"));
+        assert!(!lines.ask_for_time());
+        lines.time_is_over();
+        lines.add(&path, |line| line.extend_from_slice(b"three\n"));
+        assert!(lines.ask_for_time());
+    }
 }

@@ -157,7 +157,6 @@ impl Worker {
         let (down, place, down_gone, at) = (s.down, s.down_place, s.down_gone, s.down_at);
         let (whole, owed) = (s.to_up.end, std::mem::take(&mut s.owed_down));
         s.to_up.bytes.clear();
-        let was_empty = self.lines.is_empty();
         let s: &Stream = s;
         if !s.is_copy {
             count_request(&self.telemetry, self.thread, s, now);
@@ -166,7 +165,7 @@ impl Worker {
                 self.lines.add(&log.path, |line| log.write(&entry, line));
             }
         }
-        if was_empty && !self.lines.is_empty() {
+        if self.lines.ask_for_time() {
             self.timers.add(now + LOG_DELAY, Timer::Logs);
         }
         self.free_streams.push(key.slot);
@@ -177,11 +176,10 @@ impl Worker {
 
     /// Writes lines and sees to it that they are handed over in time.
     pub(super) fn log(&mut self, logs: &[Arc<AccessLog>], entry: &Entry<'_>) {
-        let was_empty = self.lines.is_empty();
         for log in logs {
             self.lines.add(&log.path, |line| log.write(entry, line));
         }
-        if was_empty && !self.lines.is_empty() {
+        if self.lines.ask_for_time() {
             self.timers.add(self.now + LOG_DELAY, Timer::Logs);
         }
     }

@@ -307,7 +307,7 @@ impl Worker {
 
     fn on_timer(&mut self, timer: Timer) {
         match timer {
-            Timer::Logs => self.lines.flush(),
+            Timer::Logs => self.lines.time_is_over(),
             Timer::Report => self.report_tunnels(),
             Timer::Accept(listening) => self.accept(listening),
             Timer::Outliers(id) => {
