@@ -21,7 +21,7 @@ pub(crate) enum Place {
 }
 
 /// Bytes in a codec's output beyond which it takes no more of a body.
-const ENOUGH_OUTPUT: usize = 256 << 10;
+pub(crate) const ENOUGH_OUTPUT: usize = 256 << 10;
 
 impl Codec {
     pub(crate) fn output(&self) -> &[u8] {
@@ -31,16 +31,26 @@ impl Codec {
         }
     }
 
+    /// Whether so much waits to be written that no body is taken. (What windows hold back, the codec tells by itself.)
+    /// Heads are under no flow control: who sends them on and on looks at this, too.
+    pub(crate) fn is_full(&self) -> bool {
+        self.output().len() >= ENOUGH_OUTPUT
+    }
+
+    /// Gives back the memory that an idle connection does not need.
+    pub(crate) fn shrink(&mut self) {
+        match self {
+            Codec::Http1(c) if c.is_idle() => c.shrink_to(0),
+            Codec::Http2(c) if c.active_streams() == 0 => c.shrink(),
+            _ => {}
+        }
+    }
+
     pub(crate) fn advance(&mut self, n: usize) {
         match self {
             Codec::Http1(c) => c.advance(n),
             Codec::Http2(c) => c.advance(n),
         }
-    }
-
-    /// Whether so much waits to be written that no body is taken. (What windows hold back, the codec tells by itself.)
-    pub(crate) fn is_full(&self) -> bool {
-        self.output().len() >= ENOUGH_OUTPUT
     }
 
     /// Sends the head of an answer. Whether it could be sent.

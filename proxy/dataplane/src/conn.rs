@@ -32,6 +32,8 @@ pub(crate) struct Conn {
     pub(crate) dirty: bool,
     /// Stands in the worker's list of connections to read again without a new edge.
     pub(crate) again: bool,
+    /// It had enough requests for one turn; others are in `left`.
+    pub(crate) busy: bool,
     /// Reading rests until what was read has gone on.
     pub(crate) paused: bool,
     /// Plaintext that the codec left because it waits for an answer to end.
@@ -46,6 +48,17 @@ pub(crate) struct Conn {
     pub(crate) counted: Option<Counted>,
     /// Its slot is free after this turn.
     pub(crate) gone: bool,
+    /// What it is to write is not taken: on a client's connection reading rests, an endpoint's takes no new requests.
+    pub(crate) choked: bool,
+    /// What waits to be written while it only waits to close; it must become less, or the connection ends.
+    pub(crate) last_pending: usize,
+    /// It waits for the peer's end before it goes: a socket that is closed with bytes unread takes back what was written
+    /// last.
+    pub(crate) lingers: bool,
+    /// Bytes that came while it only waited to close.
+    pub(crate) dropped: usize,
+    /// Stands in the worker's list of connections that give back memory once they are quiet.
+    pub(crate) warm: bool,
     /// When a request or a byte last ended or came.
     pub(crate) quiet_since: Instant,
     /// Requests on it.
@@ -54,7 +67,7 @@ pub(crate) struct Conn {
     pub(crate) opening: Option<Instant>,
     /// It lives no longer than until then.
     pub(crate) expires: Option<Instant>,
-    /// A client that was told of its end has learned of it by then.
+    /// A client that was told of its end has learned of it by then; one that is to be closed has taken its last bytes.
     pub(crate) drained: Option<Instant>,
 }
 

@@ -51,6 +51,11 @@ impl Deadlines {
         Some(slot as usize)
     }
 
+    /// How many slots have an entry.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// How long nothing will be due.
     pub(crate) fn rest(&self, now: Instant) -> Option<Duration> {
         let (at, _) = self.heap.first()?;

@@ -6,6 +6,7 @@ mod codec;
 mod conn;
 mod date;
 mod deadlines;
+mod held;
 mod logs;
 mod peer;
 mod random;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use graph::Graph;
 use mio::{Poll, Token, Waker};
 
+pub use held::Held;
 pub use report::{ClusterReport, HostReport};
 pub use telemetry::Telemetry;
 use worker::{Message, OpenConnections, Worker};
@@ -122,6 +124,21 @@ impl DataPlane {
             reports.extend(report);
         }
         reports
+    }
+
+    /// What the workers hold now. A worker that does not answer within a second is left out.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let (to, from) = channel();
+        self.tell(|| Message::Held(to.clone()));
+        drop(to);
+        let mut whole = Held::default();
+        for _ in &self.workers {
+            if let Ok(held) = from.recv_timeout(Duration::from_secs(1)) {
+                whole += held;
+            }
+        }
+        whole
     }
 
     fn tell(&self, message: impl Fn() -> Message) {

@@ -9,6 +9,8 @@ use graph::cluster::ClusterId;
 /// Something due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
+    /// Connections that have fallen quiet give back memory.
+    Quiet,
     /// A listening socket that had no room is asked again.
     Accept(usize),
     /// Log lines are due at the writer.
@@ -28,6 +30,11 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) fn add(&mut self, at: Instant, timer: Timer) {
         self.heap.push(Reverse((at, timer)));
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
     }
 
     /// The next one that is due by `now`.

@@ -120,7 +120,22 @@ impl Wire {
     /// Puts plaintext on its way: all of it or, where the socket is blocked and enough waits, nothing.
     /// How many bytes were taken.
     pub(crate) fn send(&mut self, plain: &[u8]) -> usize {
-        if plain.is_empty() || !self.takes_more() {
+        if self.takes_more() {
+            self.put(plain)
+        } else {
+            0
+        }
+    }
+
+    /// Puts the last plaintext on its way, however much waits before it.
+    pub(crate) fn send_last(&mut self, plain: &[u8]) {
+        if self.open && !self.closing && !self.broken {
+            self.put(plain);
+        }
+    }
+
+    fn put(&mut self, plain: &[u8]) -> usize {
+        if plain.is_empty() {
             return 0;
         }
         let idle = self.pending() == 0 && self.writable;
@@ -193,6 +208,14 @@ impl Wire {
         } else if self.gone > ENOUGH_UNSENT {
             self.unsent.drain(..self.gone);
             self.gone = 0;
+        }
+    }
+
+    /// Gives back the memory that an idle connection does not need.
+    pub(crate) fn shrink(&mut self) {
+        self.unread.shrink_to_fit();
+        if self.unsent.is_empty() {
+            self.unsent = Vec::new();
         }
     }
 

@@ -25,6 +25,10 @@ pub struct Config {
     /// Whether methods are taken beyond those that Envoy's parser knows (`allow_custom_methods`); else
     /// [`Error::Method`](crate::Error::Method).
     pub allow_custom_methods: bool,
+    /// Informational responses before the final one, of a client. Beyond it:
+    /// [`Error::TooManyInformational`](crate::Error::TooManyInformational). They are passed on at once, whether or not
+    /// the client takes them.
+    pub max_informational: u32,
     /// Bytes of one chunk's size line, extensions included (RFC 9112, 7.1.1: a recipient bounds them). None of them
     /// is kept.
     pub max_chunk_line: usize,
@@ -37,6 +41,7 @@ impl Default for Config {
             max_fields: 100,
             accept_http_10: false,
             allow_custom_methods: false,
+            max_informational: 32,
             max_chunk_line: 1024,
         }
     }

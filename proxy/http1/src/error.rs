@@ -62,6 +62,8 @@ pub enum Error {
     Unsolicited,
     /// A 101 to a request that asked for no upgrade, or is not over (RFC 9110, 7.8).
     UnexpectedUpgrade,
+    /// More informational responses than the bound.
+    TooManyInformational,
     /// The peer closed before the message was over (RFC 9112, 8).
     Truncated,
     /// The peer closed before the first byte of the response: the request may be sent again where a retry allows it.
@@ -78,6 +80,7 @@ impl Error {
             Error::TransferEncoding => 501,
             Error::Unsolicited
             | Error::UnexpectedUpgrade
+            | Error::TooManyInformational
             | Error::StatusLine
             | Error::ClosedBeforeResponse => 502,
             _ => 400,
@@ -138,6 +141,7 @@ impl fmt::Display for Error {
             Error::StatusLine => "malformed status line",
             Error::Unsolicited => "bytes came when no response was due",
             Error::UnexpectedUpgrade => "101 to a request that asked for no upgrade",
+            Error::TooManyInformational => "informational responses on and on",
             Error::Truncated => "closed before the message was over",
             Error::ClosedBeforeResponse => "closed before the response began",
         })

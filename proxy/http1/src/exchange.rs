@@ -18,8 +18,8 @@ pub(crate) struct Exchange {
     /// What comes in nominates fields in `connection`: its trailers are dropped, as RFC 9110, 6.5.1 allows, since
     /// those of the same names must not pass on (RFC 9110, 7.6.1).
     pub(crate) drop_trailers: bool,
-    /// An interim response came.
-    pub(crate) informed: bool,
+    /// How many interim responses came.
+    pub(crate) informed: u32,
 }
 
 impl Default for Exchange {
@@ -31,7 +31,7 @@ impl Default for Exchange {
             persistent: true,
             tunnel: false,
             drop_trailers: false,
-            informed: false,
+            informed: 0,
         }
     }
 }

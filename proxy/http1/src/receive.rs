@@ -98,7 +98,7 @@ impl Connection {
             Receiving::Head
                 if self.role == Role::Client
                     && self.section.is_empty()
-                    && !self.exchange.informed =>
+                    && self.exchange.informed == 0 =>
             {
                 Err(Error::ClosedBeforeResponse)
             }
@@ -200,7 +200,10 @@ impl Connection {
             return Err(Error::UnexpectedUpgrade);
         }
         if head.status < 200 && head.status != 101 {
-            self.exchange.informed = true;
+            self.exchange.informed += 1;
+            if self.exchange.informed > self.config.max_informational {
+                return Err(Error::TooManyInformational);
+            }
             return Ok(Event::Informational);
         }
         self.exchange.persistent &= head.persistent;

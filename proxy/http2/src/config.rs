@@ -31,6 +31,9 @@ pub struct Config {
     /// Bytes of all streams together that may wait in the proxy. At least 65,535, the protocol's own start; at most
     /// 2^31-1.
     pub connection_window: u32,
+    /// Whether the connection's window is given back as content comes, whether or not it left the proxy: what waits is
+    /// then bounded by the windows of the streams alone, and streams that nobody takes do not stop the others.
+    pub streams_wait_alone: bool,
     /// SETTINGS_MAX_FRAME_SIZE: 16,384 to 2^24-1 bytes of one frame's payload.
     pub max_frame_size: u32,
     /// SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441), of a server: whether requests may carry `:protocol`.
@@ -79,6 +82,7 @@ impl Default for Config {
             max_concurrent_streams: 1024,
             initial_window: 256 * 1024,
             connection_window: 1024 * 1024,
+            streams_wait_alone: false,
             max_frame_size: 16_384,
             enable_connect_protocol: false,
             extension: None,

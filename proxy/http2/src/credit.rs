@@ -9,7 +9,9 @@ impl Connection {
     /// More than came is not given.
     pub fn release(&mut self, stream: StreamId, n: usize) {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
-        self.credit_connection(n);
+        if !self.config.streams_wait_alone {
+            self.credit_connection(n);
+        }
         self.credit_stream(stream, n);
     }
 

@@ -127,6 +127,9 @@ pub(crate) struct Stream {
     pub(crate) timeouts: routing::timeout::Timeouts,
     /// The attempt under way is counted at its endpoint and cluster.
     pub(crate) counted: bool,
+    /// It stands in the queue of this pool of its endpoint.
+    pub(crate) queued: bool,
+    pub(crate) pool: usize,
     /// It is a retry, counted as such.
     pub(crate) retrying: bool,
     /// `trailers` came.
@@ -166,7 +169,6 @@ pub(crate) struct GrpcMessages {
 impl Stream {
     /// Whether it still waits for a connection to this endpoint: a later attempt may wait for another one.
     pub(crate) fn waits_for(&self, host: &Rc<HostState>) -> bool {
-        let this = self.host.as_ref().is_some_and(|h| Rc::ptr_eq(h, host));
-        this && self.stage == Stage::Waiting && self.counted && self.up.is_none()
+        self.queued && self.host.as_ref().is_some_and(|h| Rc::ptr_eq(h, host))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use balance::{Balancer, Change, Outlier, Recorded};
 use graph::cluster::{Cluster, Discovery, UpstreamTransport};
@@ -40,6 +40,8 @@ pub(crate) struct ClusterState {
     pub(crate) retries: u32,
     /// What is counted of it.
     pub(crate) metrics: Metrics<ClusterStat>,
+    /// When its ejections are looked at next.
+    pub(crate) look_at: Option<Instant>,
 }
 
 impl ClusterState {
@@ -71,6 +73,7 @@ impl ClusterState {
             connections: 0,
             retries: 0,
             metrics,
+            look_at: None,
         };
         state.rebuild(true);
         let fresh = vec![None; state.hosts.len()];
@@ -231,6 +234,11 @@ impl ClusterState {
             .entry(address)
             .or_insert_with(make)
             .clone()
+    }
+
+    /// Whether nothing is under way to it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.requests == 0 && self.pending == 0 && self.connections == 0 && self.retries == 0
     }
 
     /// All hosts that there are.

@@ -51,8 +51,50 @@ pub(crate) struct Pool {
     pub(crate) dialing: u32,
     /// Open, with a request or without.
     pub(crate) open: u32,
-    /// In the order of their coming.
+    /// In the order of their coming, with those that wait no more until they come up or are too many.
     pub(crate) waiting: VecDeque<StreamKey>,
+    /// How many of `waiting` wait no more.
+    pub(crate) left: usize,
+}
+
+/// Places of those that wait no more that a queue keeps at most, beside as many as do wait.
+const LEFT: usize = 64;
+
+impl Pool {
+    /// How many wait.
+    pub(crate) fn queue(&self) -> usize {
+        self.waiting.len().saturating_sub(self.left)
+    }
+
+    /// Who waits first, or that there was one who waits no more and has left its place.
+    pub(crate) fn first(&mut self, waits: impl FnOnce(&StreamKey) -> bool) -> Option<Next> {
+        let key = *self.waiting.front()?;
+        if waits(&key) {
+            return Some(Next::Waits(key));
+        }
+        self.waiting.pop_front();
+        self.left = self.left.saturating_sub(1);
+        Some(Next::Left)
+    }
+
+    /// One that stood in the queue waits no more.
+    pub(crate) fn left_queue(&mut self, mut waits: impl FnMut(&StreamKey) -> bool) {
+        self.left += 1;
+        if self.left > LEFT && self.left > self.waiting.len() / 2 {
+            self.waiting.retain(|key| waits(key));
+            self.left = 0;
+            self.waiting.shrink_to(2 * self.waiting.len() + LEFT);
+        }
+    }
+}
+
+/// What came up in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A request that waits.
+    Waits(StreamKey),
+    /// The place of one that waits no more.
+    Left,
 }
 
 impl HostState {
@@ -88,6 +130,7 @@ impl HostState {
             dialing: 0,
             open: 0,
             waiting: VecDeque::new(),
+            left: 0,
         });
         pools.len() - 1
     }

@@ -21,6 +21,10 @@ impl Worker {
                 Ok(Message::Graph(graph)) => newest = Some(graph),
                 // Whoever asked may have gone meanwhile.
                 Ok(Message::Report(to)) => drop(to.send(self.report())),
+                Ok(Message::Held(to)) => {
+                    // Who asked may have gone.
+                    let _ = to.send(self.held());
+                }
                 Ok(Message::Drain { inbound_only }) => self.drain(inbound_only),
                 Ok(Message::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
@@ -107,8 +111,12 @@ impl Worker {
                 }
                 None => state.hosts().cloned().collect(),
             };
+            let over = state.is_idle() && self.graph.clusters.get(at).is_none_or(Option::is_none);
             for host in gone {
                 self.leave_host(&host);
+            }
+            if over && let Some(place) = self.clusters.get_mut(at) {
+                *place = None;
             }
         }
         self.drain_replaced();

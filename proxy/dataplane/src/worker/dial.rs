@@ -22,13 +22,18 @@ use crate::upstream::host::{HostState, PoolKey};
 
 /// Streams that one connection is expected to carry while its peer's SETTINGS are unknown.
 const EXPECTED_STREAMS: usize = 100;
+/// Bytes of one answer by HTTP/2 that may wait here because its client does not take them.
+const ANSWER_WINDOW: u32 = 256 << 10;
+/// Bytes of all answers on one connection that may be on their way. What waits here is not among them: answers that
+/// nobody takes must not stop those of other clients on the same connection.
+const ANSWERS_WINDOW: u32 = 16 << 20;
 
 impl Worker {
     /// Opens connections as long as those being opened do not suffice for who waits.
     pub(super) fn dial_for_pool(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId) {
         while let Some((waiting, dialing, open, key, carries)) = host.with(pool, |p| {
             let dialing = p.dialing as usize;
-            (p.waiting.len(), dialing, p.open, p.key, p.carries)
+            (p.queue(), dialing, p.open, p.key, p.carries)
         }) {
             let Some(state) = self.cluster(cluster) else {
                 return;
@@ -356,13 +361,17 @@ impl Worker {
     ) {
         let waiting = host.with(pool, |p| {
             p.dialing = p.dialing.saturating_sub(1);
+            p.left = 0;
             std::mem::take(&mut p.waiting)
         });
         for key in waiting.into_iter().flatten() {
+            // One that is gone, or tries another endpoint by now, has nothing to do with this.
+            let Some(s) = self.stream(key).filter(|s| s.waits_for(host)) else {
+                continue;
+            };
+            s.queued = false;
+            s.failure = why.to_owned().into();
             self.unpend(cluster);
-            if let Some(s) = self.stream(key) {
-                s.failure = why.to_owned().into();
-            }
             self.attempt_failed(key, Failure::Connect);
         }
     }
@@ -457,8 +466,9 @@ fn transport_failure(error: &std::io::Error) -> String {
 
 fn http2_client() -> http2::Config {
     http2::Config {
-        initial_window: 1 << 20,
-        connection_window: 16 << 20,
+        initial_window: ANSWER_WINDOW,
+        connection_window: ANSWERS_WINDOW,
+        streams_wait_alone: true,
         extension: Some(telemetry::SETTING),
         ..http2::Config::default()
     }

@@ -10,13 +10,14 @@ use headers::{Headers, Known};
 use stats::ClusterStat;
 
 use super::{Todo, Worker, carry, mirror};
-use crate::codec::{Codec, Place, length};
+use crate::codec::{Codec, ENOUGH_OUTPUT, Place, length};
 use crate::conn::Role;
 use crate::stream::clock::after;
 use crate::stream::{Stage, StreamKey, live};
 use crate::timers::Timer;
 use crate::upstream::cluster::ClusterState;
-use crate::upstream::host::{HostState, PoolKey};
+use crate::upstream::host::{HostState, Next, PoolKey};
+use crate::wire::Wire;
 
 /// Why an attempt failed before its answer was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,6 @@ impl Worker {
         let since = self.since_start();
         let newest = self.graph.cluster(id)?;
         let place = self.clusters.get_mut(at)?;
-        let fresh = place.is_none();
         let state = place.get_or_insert_with(|| {
             let registry = &self.telemetry.registry;
             Box::new(ClusterState::new(newest.clone(), random, since, registry))
@@ -55,11 +55,30 @@ impl Worker {
         if !Arc::ptr_eq(&state.cluster, newest) {
             state.update(newest, random, since);
         }
-        if fresh && let Some(outlier) = newest.outlier {
-            self.timers
-                .add(self.now + outlier.interval, Timer::Outliers(id));
+        if let Some(outlier) = newest.outlier
+            && state.look_at.is_none()
+        {
+            let at = self.now + outlier.interval;
+            state.look_at = Some(at);
+            self.timers.add(at, Timer::Outliers(id));
         }
         Some(state)
+    }
+
+    /// Takes back ejected endpoints of a cluster whose time is over.
+    pub(super) fn look_at_outliers(&mut self, id: ClusterId) {
+        let (now, since, started) = (self.now, self.since_start(), self.started);
+        let Some(state) = self.clusters.get_mut(id.index()).and_then(Option::as_mut) else {
+            return;
+        };
+        // Of a state that is no more: the present one has its own.
+        if state.look_at.is_none_or(|at| at > now) {
+            return;
+        }
+        state.look_at = state.tick(since).map(|next| started + next);
+        if let Some(at) = state.look_at {
+            self.timers.add(at, Timer::Outliers(id));
+        }
     }
 
     /// Finds an endpoint and a connection for a request.
@@ -68,7 +87,7 @@ impl Worker {
         let random = self.random.next();
         let Some(s) = self
             .stream(key)
-            .filter(|s| s.stage == Stage::Waiting && s.up.is_none())
+            .filter(|s| s.stage == Stage::Waiting && !s.counted)
         else {
             return;
         };
@@ -147,6 +166,9 @@ impl Worker {
             return self.overflow(key);
         }
         host.with(pool, |p| p.waiting.push_back(key));
+        if let Some(s) = self.stream(key) {
+            (s.queued, s.pool) = (true, pool);
+        }
         if let Some(state) = self.cluster(cluster.id) {
             state.pending += 1;
             let stats = state.metrics.of(thread);
@@ -166,10 +188,10 @@ impl Worker {
                 .conns
                 .get(slot)
                 .filter(|c| !c.gone && !c.wire.broken)
-                .map(|c| &c.role)
+                .map(|c| (&c.role, &c.wire))
             {
-                Some(Role::Client(client)) if !client.draining => match &client.codec {
-                    Codec::Http2(codec) => codec.can_open(),
+                Some((Role::Client(client), wire)) if !client.draining => match &client.codec {
+                    Codec::Http2(codec) => takes_requests(wire, codec),
                     Codec::Http1(codec) => {
                         host.with(pool, |p| p.ready.pop());
                         if codec.is_idle() && codec.keep_alive() {
@@ -186,36 +208,35 @@ impl Worker {
             if usable {
                 return Some(slot);
             }
+            if let Some(c) = self.conns.get_mut(slot) {
+                c.choked = true;
+            }
             // Full: another one of the pool may have room.
             let other = host.with(pool, |p| p.ready.clone())?;
             return other.into_iter().find(|slot| {
-                matches!(
-                    self.conns.get(*slot).filter(|c| !c.gone && !c.wire.broken).map(|c| &c.role),
-                    Some(Role::Client(client))
-                        if !client.draining && matches!(&client.codec, Codec::Http2(codec) if codec.can_open())
-                )
+                let found = self.conns.get(*slot).filter(|c| !c.gone && !c.wire.broken);
+                found.is_some_and(|c| match &c.role {
+                    Role::Client(client) => match &client.codec {
+                        Codec::Http2(codec) => !client.draining && takes_requests(&c.wire, codec),
+                        Codec::Http1(_) => false,
+                    },
+                    _ => false,
+                })
             });
         }
     }
 
     /// Gives waiting requests the connections that a pool has.
     pub(super) fn serve_pool(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId) {
-        while host
-            .with(pool, |p| !p.waiting.is_empty())
-            .unwrap_or_default()
-        {
+        while let Some(key) = self.first_waiting(host, pool) {
             let Some(slot) = self.ready_connection(host, pool) else {
                 self.dial_for_pool(host, pool, cluster);
                 return;
             };
-            let Some(Some(key)) = host.with(pool, |p| p.waiting.pop_front()) else {
-                return;
-            };
+            host.with(pool, |p| p.waiting.pop_front());
             self.unpend(cluster);
-            let wanted = self.stream(key).is_some_and(|s| s.waits_for(host));
-            if !wanted {
-                self.give_back(host, pool, slot);
-                continue;
+            if let Some(s) = self.stream(key) {
+                s.queued = false;
             }
             if !self.send_request(key, slot) {
                 self.attempt_failed(key, Failure::Refused);
@@ -223,14 +244,17 @@ impl Worker {
         }
     }
 
-    /// An HTTP/1 connection that was taken for a request that is no more.
-    fn give_back(&mut self, host: &Rc<HostState>, pool: usize, slot: usize) {
-        let http1 = matches!(
-            self.conns.get(slot).map(|c| &c.role),
-            Some(Role::Client(client)) if matches!(client.codec, Codec::Http1(_))
-        );
-        if http1 {
-            host.with(pool, |p| p.ready.push(slot));
+    /// Who waits first; those before it that wait no more leave the queue.
+    fn first_waiting(&mut self, host: &Rc<HostState>, pool: usize) -> Option<StreamKey> {
+        loop {
+            let streams = &mut self.streams;
+            let next = host.with(pool, |p| {
+                p.first(|key| live(streams, *key).is_some_and(|s| s.waits_for(host)))
+            })??;
+            match next {
+                Next::Waits(key) => return Some(key),
+                Next::Left => {}
+            }
         }
     }
 
@@ -399,4 +423,10 @@ impl Worker {
             self.todo.push_back(Todo::Pool(host, pool, cluster));
         }
     }
+}
+
+/// Whether a connection is good for one more request: one whose endpoint does not read would only let it wait.
+fn takes_requests(wire: &Wire, codec: &http2::Connection) -> bool {
+    let stuck = wire.pending() > 0 && codec.output_len() >= ENOUGH_OUTPUT;
+    codec.can_open() && !stuck
 }

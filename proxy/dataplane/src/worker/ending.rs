@@ -37,7 +37,8 @@ impl Worker {
                 Some(Role::Server(_)) => self.server_due(slot),
                 Some(Role::Client(_)) => self.client_due(slot),
                 Some(Role::Tunnel(_)) => self.tunnel_due(slot),
-                Some(Role::Closing) | None => {}
+                Some(Role::Closing) => self.closing_timed_out(slot),
+                None => {}
             }
         }
         self.watch_conn(slot);
@@ -70,7 +71,7 @@ impl Worker {
                 });
                 [idle, c.expires, None]
             }
-            Role::Closing => [None; 3],
+            Role::Closing => [c.drained, None, None],
         };
         times.into_iter().flatten().min()
     }

@@ -60,6 +60,16 @@ impl Worker {
             std::mem::take(&mut s.counted),
             std::mem::take(&mut s.retrying),
         );
+        if std::mem::take(&mut s.queued)
+            && let (Some(host), Some(cluster)) = (&host, cluster)
+        {
+            let pool = s.pool;
+            self.unpend(cluster);
+            let streams = &mut self.streams;
+            host.with(pool, |p| {
+                p.left_queue(|key| live(streams, *key).is_some_and(|s| s.waits_for(host)))
+            });
+        }
         if counted {
             if let Some(host) = &host {
                 host.active.set(host.active.get().saturating_sub(1));
@@ -153,7 +163,6 @@ impl Worker {
             return;
         };
         s.live = false;
-        s.generation = s.generation.wrapping_add(1);
         let (down, place, down_gone, at) = (s.down, s.down_place, s.down_gone, s.down_at);
         let (whole, owed) = (s.to_up.end, std::mem::take(&mut s.owed_down));
         s.to_up.bytes.clear();

@@ -14,6 +14,7 @@ mod ending;
 mod finish;
 mod members;
 mod mirror;
+mod quiet;
 mod read;
 mod reply;
 mod report;
@@ -38,9 +39,10 @@ use mio::net::TcpListener;
 use mio::{Events, Poll, Token};
 use slab::Slab;
 
-use crate::conn::Conn;
+use crate::conn::{Conn, Role};
 use crate::date::Date;
 use crate::deadlines::Deadlines;
+use crate::held::Held;
 use crate::logs::Lines;
 use crate::random::Random;
 use crate::report::ClusterReport;
@@ -61,6 +63,8 @@ pub(crate) enum Message {
     },
     /// Tell what is known of endpoints.
     Report(Sender<Vec<ClusterReport>>),
+    /// Say what you hold.
+    Held(Sender<Held>),
     /// End now.
     Stop,
 }
@@ -131,6 +135,10 @@ pub(crate) struct Worker {
     todo: VecDeque<Todo>,
     dirty: Vec<usize>,
     gone: Vec<usize>,
+    /// Connections that have more to read, of the kernel's or of their own, and had enough of this turn.
+    later: Vec<usize>,
+    /// Connections that were used since they last gave back memory.
+    warm: Vec<usize>,
     /// Listening sockets with more to accept.
     accept_again: Vec<usize>,
     buffer: Vec<u8>,
@@ -143,6 +151,8 @@ pub(crate) struct Worker {
     wall: SystemTime,
     date: Date,
     next_number: u64,
+    /// Of the next request: no two have the same one for a very long time, whatever slots they have.
+    next_generation: u32,
     open: OpenConnections,
     /// Clients are told that their connections end: those of inbound listeners only (`true`), or all.
     draining: Option<bool>,
@@ -179,6 +189,8 @@ impl Worker {
             todo: VecDeque::new(),
             dirty: Vec::new(),
             gone: Vec::new(),
+            later: Vec::new(),
+            warm: Vec::new(),
             accept_again: Vec::new(),
             buffer: Vec::new(),
             scratch: Headers::new(),
@@ -189,6 +201,7 @@ impl Worker {
             wall: SystemTime::now(),
             date: Date::default(),
             next_number: 0,
+            next_generation: 0,
             open,
             draining: None,
             stopping: false,
@@ -202,8 +215,10 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         while !self.stopping {
-            let idle =
-                self.todo.is_empty() && self.accept_again.is_empty() && self.dirty.is_empty();
+            let idle = self.todo.is_empty()
+                && self.accept_again.is_empty()
+                && self.dirty.is_empty()
+                && self.later.is_empty();
             let rest = if idle {
                 self.rest()
             } else {
@@ -222,6 +237,9 @@ impl Worker {
             }
             for listening in std::mem::take(&mut self.accept_again) {
                 self.accept(listening);
+            }
+            for slot in std::mem::take(&mut self.later) {
+                self.go_on_reading(slot);
             }
             self.turn();
         }
@@ -274,6 +292,14 @@ impl Worker {
                 conn.wire.readable = true;
             }
             conn.wire.hung_up |= event.is_read_closed() || event.is_error();
+            if conn.paused && event.is_error() && matches!(conn.role, Role::Tunnel(_)) {
+                let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+                return self.on_broken(token, &reset);
+            }
+            self.notice_early_end(token);
+            let Some(conn) = self.conns.get_mut(token) else {
+                return;
+            };
             if event.is_writable() {
                 conn.wire.writable = true;
                 self.on_writable(token);
@@ -307,16 +333,11 @@ impl Worker {
 
     fn on_timer(&mut self, timer: Timer) {
         match timer {
+            Timer::Quiet => self.cool(),
             Timer::Logs => self.lines.time_is_over(),
             Timer::Report => self.report_tunnels(),
             Timer::Accept(listening) => self.accept(listening),
-            Timer::Outliers(id) => {
-                let since = self.since_start();
-                let state = self.clusters.get_mut(id.index()).and_then(Option::as_mut);
-                if let Some(next) = state.and_then(|s| s.tick(since)) {
-                    self.timers.add(self.started + next, Timer::Outliers(id));
-                }
-            }
+            Timer::Outliers(id) => self.look_at_outliers(id),
         }
     }
 

@@ -4,6 +4,8 @@ use super::{Todo, Worker};
 use crate::conn::Role;
 use crate::tls::Progress;
 
+/// Bytes of a connection that is to be closed that are taken and dropped, so that what it was told last arrives.
+const DROPPED: usize = 1 << 20;
 /// Reads of one connection in a row before others get their turn.
 const READS: usize = 4;
 
@@ -31,6 +33,7 @@ impl Worker {
                         c.wire.keep(buffer.get(..count).unwrap_or_default());
                     }
                     self.buffer = buffer;
+                    self.notice_early_end(slot);
                     let Some(c) = self.conns.get(slot) else {
                         return;
                     };
@@ -51,7 +54,20 @@ impl Worker {
             && !c.again
         {
             c.again = true;
-            self.todo.push_back(Todo::Read(slot));
+            self.later.push(slot);
+        }
+    }
+
+    /// A connection had enough of the turn before.
+    pub(super) fn go_on_reading(&mut self, slot: usize) {
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        c.again = false;
+        if std::mem::take(&mut c.busy) && c.paused {
+            self.resume(slot);
+        } else {
+            self.on_readable(slot);
         }
     }
 
@@ -74,6 +90,13 @@ impl Worker {
         if matches!(c.role, Role::Inspecting(_)) {
             c.wire.keep(bytes);
             self.try_chain(slot, false);
+            return;
+        }
+        if matches!(c.role, Role::Closing) {
+            c.dropped += bytes.len();
+            if c.dropped > DROPPED {
+                self.close(slot);
+            }
             return;
         }
         let Some(mut tls) = c.wire.tls.take() else {
@@ -211,6 +234,17 @@ impl Worker {
             self.resume(slot);
         } else {
             self.on_plain(slot, b"");
+        }
+    }
+
+    /// A client that has left while reading rests is gone: nothing would tell of it again until its request is over, and
+    /// perhaps it never is. (Envoy: `detectEarlyCloseWhenReadDisabled`.) An endpoint may have said all it has to say.
+    pub(super) fn notice_early_end(&mut self, slot: usize) {
+        let Some(c) = self.conns.get(slot) else {
+            return;
+        };
+        if c.paused && c.wire.hung_up && !c.gone && matches!(c.role, Role::Server(_)) {
+            self.server_gone(slot);
         }
     }
 

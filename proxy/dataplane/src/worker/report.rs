@@ -34,7 +34,7 @@ impl Worker {
                     .pools
                     .borrow()
                     .iter()
-                    .map(|pool| pool.waiting.len())
+                    .map(|pool| pool.queue())
                     .sum::<usize>();
                 let report = HostReport {
                     connections_active: open.get(&Rc::as_ptr(host)).copied().unwrap_or_default(),

@@ -88,23 +88,22 @@ impl Worker {
         random: u64,
     ) -> Option<StreamKey> {
         let now = self.now;
-        Some(match self.free_streams.pop() {
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let generation = self.next_generation;
+        let slot = match self.free_streams.pop() {
             Some(free) => {
                 let s = self.streams.get_mut(free as usize)?;
                 s.reuse(slot, place, facts, manager, protocol, now, random);
-                StreamKey {
-                    slot: free,
-                    generation: s.generation,
-                }
+                s.generation = generation;
+                free
             }
             None => {
-                let stream = Stream::new(slot, place, facts, manager, protocol, now, random);
-                StreamKey {
-                    slot: u32::try_from(self.streams.insert(stream)).ok()?,
-                    generation: 0,
-                }
+                let mut stream = Stream::new(slot, place, facts, manager, protocol, now, random);
+                stream.generation = generation;
+                u32::try_from(self.streams.insert(stream)).ok()?
             }
-        })
+        };
+        Some(StreamKey { slot, generation })
     }
 
     /// Decides what becomes of a request and begins it.
@@ -138,8 +137,11 @@ impl Worker {
                 "missing_path_rejected",
             );
         }
-        let path = s.request.get(Known::Path).unwrap_or_default();
-        match routing::normalize(path, rules(&manager)) {
+        // CONNECT has none.
+        let path = s.request.get(Known::Path);
+        match path.map_or(Normalized::Same, |path| {
+            routing::normalize(path, rules(&manager))
+        }) {
             Normalized::Same => {}
             Normalized::Changed(path) => s.request.set(Known::Path, &path),
             Normalized::Redirect(to) => {
@@ -411,6 +413,8 @@ impl Stream {
             failure: "".into(),
             random,
             counted: false,
+            queued: false,
+            pool: 0,
             retrying: false,
             has_trailers: false,
             head_sent: false,
@@ -441,7 +445,6 @@ impl Stream {
         random: u64,
     ) {
         let mut fresh = Stream::new(down, down_place, facts, manager, protocol, started, random);
-        fresh.generation = self.generation;
         for (new, old) in [
             (&mut fresh.request, &mut self.request),
             (&mut fresh.response, &mut self.response),

@@ -20,6 +20,8 @@ use crate::telemetry;
 
 /// Body bytes of an HTTP/1 message that wait before its connection is read no further.
 pub(super) const ENOUGH_WAITING: usize = 64 << 10;
+/// Requests of one connection in a row before others get their turn.
+const REQUESTS: u32 = 256;
 
 impl Worker {
     /// A client's connection begins to speak HTTP.
@@ -94,6 +96,7 @@ impl Worker {
             return 0;
         }
         let mut input = bytes;
+        let before = self.requests_of(slot);
         loop {
             let Some(c) = self.conns.get_mut(slot) else {
                 return 0;
@@ -101,6 +104,21 @@ impl Worker {
             let Role::Server(server) = &mut c.role else {
                 return 0;
             };
+            // Between messages: a message of HTTP/1 whose end was read but not seen would be taken for one without.
+            let between = server.current.is_none();
+            if between && server.codec.is_full() {
+                // The client does not take its answers: nothing more is read until it does.
+                c.choked = true;
+                break;
+            }
+            if between && server.requests.wrapping_sub(before) >= REQUESTS {
+                c.busy = true;
+                if !c.again {
+                    c.again = true;
+                    self.later.push(slot);
+                }
+                break;
+            }
             match &mut server.codec {
                 Codec::Http2(codec) => match codec.next(&mut input, &mut self.scratch) {
                     Ok(None) => break,
@@ -127,6 +145,13 @@ impl Worker {
         self.note_head(slot);
         self.touch(slot);
         input.len()
+    }
+
+    fn requests_of(&self, slot: usize) -> u32 {
+        match self.conns.get(slot).map(|c| &c.role) {
+            Some(Role::Server(server)) => server.requests,
+            _ => 0,
+        }
     }
 
     /// Chooses the version of HTTP by the first bytes. `false`: they are too few and were kept.

@@ -1,7 +1,13 @@
 //! Writing: once a turn for each connection that has something to say.
 
+use std::time::Duration;
+
 use super::{Todo, Worker};
 use crate::conn::Role;
+
+/// How long a connection that is to be closed waits for its last bytes to be taken, as long as none are, and for its
+/// peer's end (Envoy's `delayed_close_timeout`).
+const CLOSING: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Notes that a connection has something to write at the end of this turn.
@@ -11,6 +17,10 @@ impl Worker {
         {
             c.dirty = true;
             self.dirty.push(slot);
+            if !c.warm {
+                c.warm = true;
+                self.warm(slot);
+            }
         }
     }
 
@@ -80,17 +90,39 @@ impl Worker {
         };
         match &c.role {
             Role::Server(s) => {
-                let over = s.codec.output().is_empty() && c.wire.pending() == 0;
+                let taken = s.codec.output().is_empty();
+                let over = taken && c.wire.pending() == 0;
+                let freed = taken && c.choked;
                 if over {
                     self.wake_blocked(slot);
+                }
+                if freed {
+                    self.let_go_on(slot);
                 }
                 self.end_if_done(slot);
             }
             Role::Client(u) if u.codec.output().is_empty() && c.wire.pending() == 0 => {
+                let freed = c.choked;
                 self.wake_blocked(slot);
+                if freed {
+                    self.let_go_on(slot);
+                }
             }
             Role::Tunnel(_) => self.on_tunnel_room(slot),
-            Role::Closing if c.wire.pending() == 0 => self.close(slot),
+            Role::Closing if c.wire.pending() == 0 && !c.lingers => self.close(slot),
+            _ => {}
+        }
+    }
+
+    /// What a connection had to write was taken: it may be read again, or carry more requests.
+    fn let_go_on(&mut self, slot: usize) {
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        c.choked = false;
+        match c.role {
+            Role::Server(_) => self.resume(slot),
+            Role::Client(_) => self.room_in_pool(slot),
             _ => {}
         }
     }
@@ -168,21 +200,43 @@ impl Worker {
         if c.gone {
             return;
         }
-        if let Role::Server(_) | Role::Client(_) = c.role {
-            let codec = match &mut c.role {
-                Role::Server(s) => &mut s.codec,
-                Role::Client(u) => &mut u.codec,
-                _ => return,
-            };
-            let sent = c.wire.send(codec.output());
-            codec.advance(sent);
+        match &c.role {
+            Role::Server(s) => {
+                c.wire.send_last(s.codec.output());
+                c.lingers = !c.wire.ended;
+            }
+            Role::Client(u) => c.wire.send_last(u.codec.output()),
+            _ => {}
         }
         c.role = Role::Closing;
         c.wire.finish();
-        if c.wire.pending() == 0 || c.wire.broken {
-            self.close(slot);
-        } else {
-            self.touch(slot);
+        if c.wire.broken || c.wire.pending() == 0 && !c.lingers {
+            return self.close(slot);
         }
+        c.last_pending = c.wire.pending();
+        // What still comes is dropped.
+        c.paused = false;
+        c.left = Vec::new();
+        if !c.again {
+            c.again = true;
+            c.wire.readable = !c.wire.ended;
+            self.todo.push_back(Todo::Read(slot));
+        }
+        c.drained = Some(self.now + CLOSING);
+        self.watch_conn(slot);
+        self.touch(slot);
+    }
+
+    /// A connection has waited to close: it goes, unless some of its last bytes were taken since.
+    pub(super) fn closing_timed_out(&mut self, slot: usize) {
+        let Some(c) = self.conns.get_mut(slot) else {
+            return;
+        };
+        let pending = c.wire.pending();
+        if pending >= c.last_pending {
+            return self.close(slot);
+        }
+        c.last_pending = pending;
+        c.drained = Some(self.now + CLOSING);
     }
 }

@@ -43,6 +43,8 @@ pub async fn server(name: &'static str) -> (SocketAddr, Arc<AtomicU64>) {
     (address, connections)
 }
 
+static BIG: [u8; 1 << 20] = [b'b'; 1 << 20];
+
 async fn answer(
     name: &str,
     request: Request<Incoming>,
@@ -73,7 +75,7 @@ async fn answer(
     }
     let answer = match head.uri.path() {
         "/echo" => body,
-        "/big" => Bytes::from(vec![b'b'; 1 << 20]),
+        "/big" => Bytes::from_static(&BIG),
         path => Bytes::from(format!("{name} {} {path} {}", head.method, body.len())),
     };
     Ok(response.body(Full::new(answer)).unwrap())

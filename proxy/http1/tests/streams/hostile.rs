@@ -138,6 +138,7 @@ fn meddle(conn: &mut Connection, random: &mut Random) {
 fn a_hundred_thousand_hostile_streams_do_no_harm() {
     let mut random = Random::new(7);
     let config = Config {
+        max_informational: 32,
         max_head_bytes: 300,
         max_fields: 10,
         accept_http_10: true,

@@ -150,6 +150,9 @@ impl Connection {
             return Ok(None);
         }
         *input = rest;
+        if self.config.streams_wait_alone {
+            self.credit_connection(now);
+        }
         self.reading = if left > 0 {
             Reading::Content(Arriving { left, ..arriving })
         } else if arriving.padding > 0 {
