@@ -229,6 +229,31 @@ fn a_session_is_resumed_until_identity_or_roots_change() {
 }
 
 #[test]
+fn another_certificate_leaves_the_filters_behind_it_alone() {
+    let authority = Authority::new();
+    let mut compiler = ready(&authority);
+    // Connections go on as long as their filter is there.
+    let mut filters = || -> Vec<*const ()> {
+        let graph = compiler.graph();
+        let chains = graph.listeners.iter().flat_map(|l| l.chains.iter());
+        let found = chains
+            .map(|chain| match &chain.network {
+                Network::Http(manager) => Arc::as_ptr(manager).cast(),
+                Network::Tcp(proxy) => Arc::as_ptr(proxy).cast(),
+            })
+            .collect();
+        for secret in authority.secrets(ID) {
+            accepted(compiler.apply(secret));
+        }
+        found
+    };
+    let before = filters();
+    assert!(before.len() > 2);
+    assert_eq!(filters(), before);
+    assert_eq!(filters(), before);
+}
+
+#[test]
 fn the_same_secret_again_changes_nothing() {
     let authority = Authority::new();
     let secrets = authority.secrets(ID);

@@ -176,7 +176,6 @@ pub(crate) struct Downstream {
 pub(crate) struct Server {
     pub(crate) facts: Rc<Downstream>,
     pub(crate) manager: Arc<HttpManager>,
-    pub(crate) chain: Arc<FilterChain>,
     pub(crate) codec: Codec,
     /// HTTP/2 carries requests that are HTTP/1.1.
     pub(crate) carries: bool,

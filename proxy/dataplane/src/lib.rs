@@ -2,6 +2,7 @@
 //!
 //! The life of a request, phase by phase, is in docs/design/dataplane.md; `worker` has a file for each.
 
+mod arrivals;
 mod codec;
 mod conn;
 mod date;
@@ -26,6 +27,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use arrivals::Arrivals;
 use graph::Graph;
 use mio::{Poll, Token, Waker};
 
@@ -97,7 +99,8 @@ impl DataPlane {
 
     /// Gives all workers a new configuration.
     pub fn publish(&self, graph: &Arc<Graph>) {
-        self.tell(|| Message::Graph(graph.clone()));
+        let arrivals = Arc::new(Arrivals::of(graph));
+        self.tell(|| Message::Graph(graph.clone(), arrivals.clone()));
     }
 
     /// Announces to clients that their connections end (GOAWAY, `connection: close`); what is under way goes on.

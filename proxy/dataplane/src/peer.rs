@@ -1,6 +1,7 @@
 //! What a peer's certificate says.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use graph::manager::ClientCertDetails;
 use graph::tls::{PeerNames, SanKind};
@@ -19,6 +20,8 @@ pub(crate) struct Certificate {
     pub(crate) subject: String,
     /// SHA-256 of the certificate, lower-case hex.
     pub(crate) hash: String,
+    /// The end of its life, in seconds since the epoch.
+    not_after: i64,
 }
 
 impl Certificate {
@@ -28,6 +31,7 @@ impl Certificate {
         let mut facts = Certificate {
             subject: parsed.subject().to_string(),
             hash: hash(leaf),
+            not_after: parsed.validity().not_after.timestamp(),
             ..Certificate::default()
         };
         let names = parsed.subject_alternative_name().ok().flatten();
@@ -60,6 +64,14 @@ impl Certificate {
         text
     }
 
+    /// Whether it still holds. A full handshake has asked that already, a session that is resumed has not.
+    pub(crate) fn holds_at(&self, wall: SystemTime) -> bool {
+        wall.duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|since| i64::try_from(since.as_secs()).ok())
+            .is_some_and(|now| now <= self.not_after)
+    }
+
     /// Whether it has one of the names asked for.
     pub(crate) fn is_one_of(&self, wanted: &PeerNames) -> bool {
         wanted.names.is_empty()
@@ -84,4 +96,26 @@ fn hash(der: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_holds_until_its_life_ends_and_not_in_a_session_resumed_later() {
+        let mut parameters = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = parameters.self_signed(&key).unwrap();
+        let read = Certificate::read(own.der()).unwrap();
+        // 2030-01-01T00:00:00Z
+        let end = UNIX_EPOCH + Duration::from_secs(1_893_456_000);
+        assert!(read.holds_at(end));
+        assert!(!read.holds_at(end + Duration::from_secs(1)));
+        assert_eq!(*read.dns, ["a.example".into()]);
+    }
 }

@@ -20,7 +20,8 @@ pub struct FilterChain {
     pub tls: Option<Secured<DownstreamTls>>,
     /// How long TLS and inspection may take; zero: no limit.
     pub connect_timeout: Duration,
-    /// What is done with them.
+    /// What is done with them. Connections go on as long as a chain has the very filter that they began with: another
+    /// certificate leaves it alone.
     pub network: Network,
 }
 

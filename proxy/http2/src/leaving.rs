@@ -53,6 +53,17 @@ impl Connection {
         }
     }
 
+    /// Begins to leave as a server that waits for its clients (RFC 9113, 6.8): GOAWAY with 2^31-1, and no more. A client
+    /// may have requests under way that it sends only after it has answered a PING, so it is the caller's clock that
+    /// says when to follow with [`Connection::go_away`]. Once the client has left, or this was said before: nothing.
+    pub fn announce(&mut self) {
+        if self.leaving == Leaving::No && self.role == Role::Server {
+            self.leaving = Leaving::Announced;
+            let out = self.output.buffer();
+            wire::go_away(wire::MAX_31, ErrorCode::NO_ERROR, "", out);
+        }
+    }
+
     /// Ends the connection for an error of the peer's (RFC 9113, 5.4.1).
     pub(crate) fn fail(&mut self, error: ConnectionError) {
         self.error = Some(error);

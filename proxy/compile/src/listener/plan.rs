@@ -55,7 +55,8 @@ impl Plan {
     }
 
     /// The listener; `settings` makes those of TLS, or none where a secret is not there. Chains that are as `before`
-    /// are the same ones, so that their connections go on.
+    /// are the same ones, and those that are so but for their secrets have the same network filter, so that their
+    /// connections go on.
     pub(crate) fn build(
         &self,
         mut settings: impl FnMut(&Downstream) -> Option<Served>,
@@ -64,12 +65,12 @@ impl Plan {
         let mut built = Vec::with_capacity(self.chains.len() + 1);
         let mut chain = |given: &Chain| {
             let config = given.tls.as_ref().map(&mut settings);
-            let same = before
-                .iter()
-                .find(|b| b.hash == given.hash && is_secured_by(&b.chain, config.as_ref()));
+            let same = before.iter().find(|b| b.hash == given.hash);
             let chain = match same {
-                Some(same) => same.chain.clone(),
-                None => Arc::new(filter_chain(given, config)),
+                Some(same) if is_secured_by(&same.chain, config.as_ref()) => same.chain.clone(),
+                // Only its secrets are others.
+                Some(same) => Arc::new(filter_chain(given, &same.chain.network, config)),
+                None => Arc::new(filter_chain(given, &given.network, config)),
             };
             built.push(Built {
                 hash: given.hash,
@@ -138,7 +139,7 @@ fn is_secured_by(chain: &FilterChain, config: Option<&Option<Served>>) -> bool {
     }
 }
 
-fn filter_chain(given: &Chain, config: Config) -> FilterChain {
+fn filter_chain(given: &Chain, network: &Network, config: Config) -> FilterChain {
     let tls = given
         .tls
         .as_ref()
@@ -157,6 +158,6 @@ fn filter_chain(given: &Chain, config: Config) -> FilterChain {
         on: given.on.clone(),
         tls,
         connect_timeout: given.connect_timeout,
-        network: given.network.clone(),
+        network: network.clone(),
     }
 }

@@ -105,6 +105,10 @@ pub(crate) struct Stream {
     pub(crate) to_down: Pending,
     /// The request's body so far, while it may have to be sent again; `None`: it cannot be.
     pub(crate) replay: Option<Vec<u8>>,
+    /// A part of it has gone on that is not in `replay`.
+    pub(crate) is_split: bool,
+    /// How often it was moved because its endpoint went away without looking at it.
+    pub(crate) moves: u8,
     /// Bytes received from the client and not given back to its window.
     pub(crate) owed_down: usize,
     /// Bytes received from the endpoint and not given back to its window.

@@ -33,13 +33,14 @@ impl Worker {
             let Some(listener) = self.listening.get(listening) else {
                 return;
             };
-            let (name, address) = (listener.name.clone(), listener.address);
+            let (taker, address) = (listener.listener.clone(), listener.address);
             match listener.socket.accept() {
-                Ok((socket, source)) => self.arrive(&name, address, socket, canonical(source)),
+                Ok((socket, source)) => self.arrive(taker, address, socket, canonical(source)),
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     // Out of descriptors and the like. What waits makes no new edge.
+                    let name = &taker.name;
                     tracing::warn!("listener {name}: {error}; trying again in {PAUSE:?}");
                     self.timers.add(self.now + PAUSE, Timer::Accept(listening));
                     return;
@@ -52,20 +53,11 @@ impl Worker {
 
     fn arrive(
         &mut self,
-        name: &Arc<str>,
+        listener: Arc<Listener>,
         address: SocketAddr,
         socket: TcpStream,
         source: SocketAddr,
     ) {
-        let Some(listener) = self
-            .graph
-            .listeners
-            .iter()
-            .find(|l| l.name == *name)
-            .cloned()
-        else {
-            return;
-        };
         let _ = socket.set_nodelay(true);
         let own = socket.local_addr().map_or(address, canonical);
         let destination = if listener.restores_destination || listener.use_original_dst {
@@ -74,7 +66,7 @@ impl Worker {
             own
         };
         let listener = match listener.use_original_dst {
-            true => self.listener_of(destination).unwrap_or(listener),
+            true => self.arrivals.to(destination).cloned().unwrap_or(listener),
             false => listener,
         };
         let number = self.number();
@@ -142,22 +134,6 @@ impl Worker {
         }
         entry.insert(make(Wire::new(socket, None), self.now));
         Some(slot)
-    }
-
-    /// The listener for connections made to an address: its own first, then that of the port on any address.
-    fn listener_of(&self, destination: SocketAddr) -> Option<Arc<Listener>> {
-        let mut any = None;
-        for listener in self.graph.listeners.iter().filter(|l| !l.bind) {
-            for address in &listener.addresses {
-                if *address == destination {
-                    return Some(listener.clone());
-                }
-                if address.ip().is_unspecified() && address.port() == destination.port() {
-                    any = Some(listener);
-                }
-            }
-        }
-        any.cloned()
     }
 
     /// Looks at the first bytes and, once enough is known, chooses the chain.
@@ -291,7 +267,7 @@ impl Worker {
         let Role::Accepting(_, chain) = &c.role else {
             return;
         };
-        let chain = chain.clone();
+        let (chain, wall) = (chain.clone(), self.wall);
         let certificate = c
             .wire
             .tls
@@ -300,7 +276,9 @@ impl Worker {
         if let Some(Secured::Ready(tls)) = &chain.tls
             && !certificate
                 .as_ref()
-                .map_or(!tls.require_client_certificate, |c| c.is_one_of(&tls.peers))
+                .map_or(!tls.require_client_certificate, |c| {
+                    c.is_one_of(&tls.peers) && c.holds_at(wall)
+                })
         {
             self.close(slot);
             return;
@@ -355,9 +333,7 @@ impl Worker {
             peer: RefCell::default(),
         });
         match &chain.network {
-            Network::Http(manager) => {
-                self.serve_http(slot, facts, manager, chain, arrival.plaintext)
-            }
+            Network::Http(manager) => self.serve_http(slot, facts, manager, arrival.plaintext),
             Network::Tcp(proxy) => self.serve_tcp(slot, facts, proxy),
         }
     }

@@ -39,6 +39,7 @@ impl Worker {
         if let Some(replay) = &mut s.replay {
             if replay.len() + bytes.len() > REPLAY {
                 s.replay = None;
+                s.is_split = true;
             } else {
                 replay.extend_from_slice(bytes);
             }
@@ -62,7 +63,7 @@ impl Worker {
         let Some(s) = self.stream(key) else { return };
         s.to_up.trailers = Some(trailers);
         s.to_up.end |= end;
-        s.replay = None;
+        s.is_split |= s.replay.take().is_some_and(|kept| kept != s.to_up.bytes);
     }
 
     /// Sends on what of a request's body can go.
@@ -85,6 +86,7 @@ impl Worker {
             let taken = client.codec.data(place, &s.to_up.bytes, end);
             let all = taken == s.to_up.bytes.len();
             s.to_up.bytes.drain(..taken);
+            s.is_split |= taken > 0 && s.replay.is_none();
             s.to_up.done = end && all;
             if taken > 0 {
                 s.clock.moved = self.now;
@@ -101,6 +103,7 @@ impl Worker {
         {
             client.codec.trailers(place, &trailers);
             s.to_up.done = true;
+            s.is_split = true;
             moved = true;
         }
         // What stays behind stays owed.

@@ -103,7 +103,9 @@ impl Worker {
                     return;
                 };
                 self.forget_up(key);
-                self.attempt_failed(key, Failure::Refused);
+                if !self.move_on(key) {
+                    self.attempt_failed(key, Failure::Refused);
+                }
             }
             Event::GoAway { .. } => self.retire(slot),
             Event::Opened => self.room_in_pool(slot),

@@ -4,21 +4,27 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
+use std::time::Duration;
 
 use graph::Graph;
-use graph::chain::FilterChain;
+use graph::chain::Network;
+use graph::listener::Listener;
 use mio::net::TcpListener;
 use mio::{Interest, Token};
 
 use super::{LISTENERS, Listening, Message, Worker};
 use crate::conn::Role;
 
+/// What connections have whose filter was replaced (Istio's `drainDuration`, which it gives Envoy as
+/// `--drain-time-s`).
+const REPLACED: Duration = Duration::from_secs(45);
+
 impl Worker {
     pub(super) fn on_messages(&mut self) {
         let mut newest = None;
         loop {
             match self.inbox.try_recv() {
-                Ok(Message::Graph(graph)) => newest = Some(graph),
+                Ok(Message::Graph(graph, arrivals)) => newest = Some((graph, arrivals)),
                 // Whoever asked may have gone meanwhile.
                 Ok(Message::Report(to)) => drop(to.send(self.report())),
                 Ok(Message::Held(to)) => {
@@ -34,29 +40,26 @@ impl Worker {
             }
         }
         // Of several only the last one counts.
-        if let Some(graph) = newest {
+        if let Some((graph, arrivals)) = newest {
+            self.arrivals = arrivals;
             self.configure(graph);
         }
     }
 
     fn configure(&mut self, graph: Arc<Graph>) {
-        let wanted: Vec<(Arc<str>, SocketAddr, bool)> = graph
+        let wanted: Vec<(Arc<Listener>, SocketAddr)> = graph
             .listeners
             .iter()
             .filter(|l| l.bind)
-            .flat_map(|l| {
-                l.addresses
-                    .iter()
-                    .map(|a| (l.name.clone(), *a, l.transparent))
-            })
+            .flat_map(|l| l.addresses.iter().map(|a| (l.clone(), *a)))
             .collect();
         let gone: Vec<usize> = self
             .listening
             .iter()
             .filter(|(_, l)| {
-                !wanted
-                    .iter()
-                    .any(|(name, address, _)| l.name == *name && l.address == *address)
+                !wanted.iter().any(|(wanted, address)| {
+                    l.listener.name == wanted.name && l.address == *address
+                })
             })
             .map(|(at, _)| at)
             .collect();
@@ -68,15 +71,17 @@ impl Worker {
             }
         }
         self.graph = graph;
-        for (name, address, transparent) in wanted {
-            if self
+        for (listener, address) in wanted {
+            let open = self
                 .listening
-                .iter()
-                .any(|(_, l)| l.name == name && l.address == address)
-            {
+                .iter_mut()
+                .find(|(_, l)| l.listener.name == listener.name && l.address == address);
+            if let Some((_, open)) = open {
+                open.listener = listener;
                 continue;
             }
-            match listen(address, transparent) {
+            let name = &listener.name;
+            match listen(address, listener.transparent) {
                 Ok(mut socket) => {
                     let entry = self.listening.vacant_entry();
                     let token = Token(LISTENERS + entry.key());
@@ -91,7 +96,7 @@ impl Worker {
                     entry.insert(Listening {
                         socket,
                         address,
-                        name,
+                        listener,
                     });
                 }
                 Err(error) => {
@@ -135,28 +140,42 @@ impl Worker {
         }
     }
 
-    /// Connections whose chain is not in the configuration any more are drained, as Envoy does.
+    /// Connections whose filter is not in the configuration any more are drained, as Envoy does.
     fn drain_replaced(&mut self) {
-        // By address: a chain that did not change is the same one.
-        let alive: HashSet<*const FilterChain> = self
+        // By address: a filter that did not change is the same one.
+        let alive: HashSet<*const ()> = self
             .graph
             .listeners
             .iter()
             .flat_map(|l| l.chains.iter().chain(&l.default_chain))
-            .map(Arc::as_ptr)
-            .collect();
-        let slots: Vec<usize> = self
-            .conns
-            .iter()
-            .filter_map(|(at, c)| match &c.role {
-                Role::Server(s) if !s.draining && !alive.contains(&Arc::as_ptr(&s.chain)) => {
-                    Some(at)
-                }
-                _ => None,
+            .map(|chain| match &chain.network {
+                Network::Http(manager) => Arc::as_ptr(manager).cast(),
+                Network::Tcp(proxy) => Arc::as_ptr(proxy).cast(),
             })
             .collect();
+        let gone = |filter: *const ()| !alive.contains(&filter);
+        let end = self.now + REPLACED;
+        let mut slots: Vec<usize> = Vec::new();
+        for (at, c) in &mut self.conns {
+            match &c.role {
+                Role::Server(s) if !s.draining && gone(Arc::as_ptr(&s.manager).cast()) => {
+                    slots.push(at);
+                }
+                Role::Tunnel(tunnel) => {
+                    let proxy = tunnel.record.as_ref().map(|record| &record.proxy);
+                    if proxy.is_some_and(|proxy| gone(Arc::as_ptr(proxy).cast()))
+                        && c.expires.is_none_or(|at| at > end)
+                    {
+                        c.expires = Some(end);
+                        slots.push(at);
+                    }
+                }
+                _ => {}
+            }
+        }
         for slot in slots {
-            self.drain_conn(slot);
+            self.drain_conn(slot, Some(REPLACED));
+            self.watch_conn(slot);
         }
     }
 
@@ -172,7 +191,7 @@ impl Worker {
             .map(|(at, _)| at)
             .collect();
         for slot in slots {
-            self.drain_conn(slot);
+            self.drain_conn(slot, None);
         }
     }
 }

@@ -253,6 +253,10 @@ impl Worker {
                     .and_then(|leaf| leaf.uris.first().cloned())
                     .unwrap_or_default(),
             );
+            if leaf.as_ref().is_some_and(|leaf| !leaf.holds_at(self.wall)) {
+                let why = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:certificate has expired|";
+                return self.dial_failed(slot, why);
+            }
             if !leaf.is_some_and(|leaf| leaf.is_one_of(&tls.peers)) {
                 let why = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify SAN list|";
                 return self.dial_failed(slot, why);

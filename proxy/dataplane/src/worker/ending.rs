@@ -120,7 +120,10 @@ impl Worker {
         match &server.codec {
             // It has asked for nothing, so there is nothing that it must be told.
             Codec::Http1(_) if server.requests == 0 => self.close_soon(slot),
-            _ => self.drain_conn(slot),
+            _ => {
+                let within = server.manager.drain_timeout;
+                self.drain_conn(slot, Some(within));
+            }
         }
     }
 
@@ -206,8 +209,10 @@ impl Worker {
         }
     }
 
-    /// Announces to a client that its connection ends; it has its manager's time to learn of it (`drain_timeout`).
-    pub(super) fn drain_conn(&mut self, slot: usize) {
+    /// Announces to a client that its connection ends. By HTTP/2 it has its manager's time to learn of it
+    /// (`drain_timeout`). By HTTP/1 it is told with the next answer; a connection that asks for none ends after
+    /// `silent`, or stays, since what ends it may cross a request.
+    pub(super) fn drain_conn(&mut self, slot: usize, silent: Option<Duration>) {
         let now = self.now;
         let Some(c) = self.conns.get_mut(slot) else {
             return;
@@ -218,12 +223,16 @@ impl Worker {
         if std::mem::replace(&mut server.draining, true) {
             return;
         }
-        c.drained = Some(now + server.manager.drain_timeout);
-        match &mut server.codec {
-            Codec::Http2(codec) => codec.drain(),
-            // Said with the next answer; an idle connection stays until then or its end.
-            Codec::Http1(codec) => codec.close_after(),
-        }
+        c.drained = match &mut server.codec {
+            Codec::Http2(codec) => {
+                codec.announce();
+                Some(now + server.manager.drain_timeout)
+            }
+            Codec::Http1(codec) => {
+                codec.close_after();
+                silent.map(|silent| now + silent)
+            }
+        };
         self.watch_conn(slot);
         self.touch(slot);
     }

@@ -34,11 +34,13 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
 use graph::Graph;
+use graph::listener::Listener;
 use headers::Headers;
 use mio::net::TcpListener;
 use mio::{Events, Poll, Token};
 use slab::Slab;
 
+use crate::arrivals::Arrivals;
 use crate::conn::{Conn, Role};
 use crate::date::Date;
 use crate::deadlines::Deadlines;
@@ -55,7 +57,7 @@ use crate::upstream::cluster::ClusterState;
 #[derive(Debug)]
 pub(crate) enum Message {
     /// A new configuration.
-    Graph(Arc<Graph>),
+    Graph(Arc<Graph>, Arc<Arrivals>),
     /// Announce the end on inbound connections (or on all) and let them go as they fall quiet.
     Drain {
         /// Only those of inbound listeners.
@@ -106,7 +108,7 @@ enum Todo {
 struct Listening {
     socket: TcpListener,
     address: SocketAddr,
-    name: Arc<str>,
+    listener: Arc<Listener>,
 }
 
 const WAKE: Token = Token(usize::MAX);
@@ -121,6 +123,7 @@ pub(crate) struct Worker {
     poll: Poll,
     inbox: Receiver<Message>,
     graph: Arc<Graph>,
+    arrivals: Arc<Arrivals>,
     listening: Slab<Listening>,
     conns: Slab<Conn>,
     streams: Slab<Stream>,
@@ -178,6 +181,7 @@ impl Worker {
             poll,
             inbox,
             graph: Arc::default(),
+            arrivals: Arc::default(),
             listening: Slab::new(),
             conns: Slab::new(),
             streams: Slab::new(),

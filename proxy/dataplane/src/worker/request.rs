@@ -72,7 +72,7 @@ impl Worker {
             s.grpc = Some(GrpcMessages::default());
         }
         if last {
-            self.drain_conn(slot);
+            self.drain_conn(slot, None);
         }
         Some(key)
     }
@@ -397,6 +397,8 @@ impl Stream {
             to_up: Pending::default(),
             to_down: Pending::default(),
             replay: None,
+            is_split: false,
+            moves: 0,
             owed_down: 0,
             owed_up: 0,
             upgrade: false,

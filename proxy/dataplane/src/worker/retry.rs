@@ -8,9 +8,12 @@ use graph::route::Action;
 use headers::Known;
 use stats::ClusterStat;
 
-use super::Worker;
 use super::dispatch::Failure;
+use super::{Todo, Worker};
 use crate::stream::{Stage, Stream, StreamKey};
+
+/// How often a request is moved on: endpoints that all go away must not keep it for ever.
+const MOST_MOVES: u8 = 8;
 
 impl Worker {
     /// An attempt failed before its answer was over: again, or an answer that says so.
@@ -132,13 +135,43 @@ impl Worker {
         state.retries += 1;
         let stats = state.metrics.of(thread);
         stats.counter(ClusterStat::UpstreamRqRetry).increment();
-        self.abandon_up(key);
+        self.restart(key, replay);
         let Some(s) = self.stream(key) else {
             return false;
         };
         s.retrying = true;
+        s.clock.retry = Some(now + wait);
+        self.watch(key);
+        true
+    }
+
+    /// Sends a request somewhere else that its endpoint went away from without looking at it (RFC 9113, 6.8): no attempt
+    /// of its policy, since nothing was attempted. Whether it can be.
+    pub(super) fn move_on(&mut self, key: StreamKey) -> bool {
+        let Some(s) = self.stream(key) else {
+            return false;
+        };
+        if s.stage != Stage::Sent || s.is_split || s.down_gone || s.moves >= MOST_MOVES {
+            return false;
+        }
+        let whole = match &s.replay {
+            Some(replay) => replay.clone(),
+            None => std::mem::take(&mut s.to_up.bytes),
+        };
+        s.moves += 1;
+        s.attempts = s.attempts.saturating_sub(1);
+        s.tried.pop();
+        self.restart(key, whole);
+        self.todo.push_back(Todo::Dispatch(key));
+        true
+    }
+
+    /// Goes back to where no attempt is under way.
+    fn restart(&mut self, key: StreamKey, body: Vec<u8>) {
+        self.abandon_up(key);
+        let Some(s) = self.stream(key) else { return };
         s.stage = Stage::Waiting;
-        s.to_up.bytes = replay;
+        s.to_up.bytes = body;
         s.to_up.done = false;
         // Kept here in any case: the client need not wait for the next attempt.
         let (down, down_place, owed) = (s.down, s.down_place, std::mem::take(&mut s.owed_down));
@@ -146,12 +179,9 @@ impl Worker {
         s.has_trailers = false;
         s.response.clear();
         s.sent_at = None;
-        s.clock.retry = Some(now + wait);
         s.clock.attempt = None;
         s.clock.longest_attempt = None;
         self.release_on(down, down_place, owed);
-        self.watch(key);
-        true
     }
 }
 

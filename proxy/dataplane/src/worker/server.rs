@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use accesslog::Protocol;
-use graph::chain::FilterChain;
 use graph::manager::{self, HttpManager};
 use headers::Known;
 use http1::Version;
@@ -30,7 +29,6 @@ impl Worker {
         slot: usize,
         facts: Rc<Downstream>,
         manager: &Arc<HttpManager>,
-        chain: &Arc<FilterChain>,
         plaintext: Option<&'static str>,
     ) {
         let Some(c) = self.conns.get_mut(slot) else {
@@ -76,7 +74,6 @@ impl Worker {
         c.role = Role::Server(Box::new(Server {
             facts,
             manager: manager.clone(),
-            chain: chain.clone(),
             codec,
             carries,
             current: None,

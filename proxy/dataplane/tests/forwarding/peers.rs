@@ -45,7 +45,7 @@ pub async fn server(name: &'static str) -> (SocketAddr, Arc<AtomicU64>) {
 
 static BIG: [u8; 1 << 20] = [b'b'; 1 << 20];
 
-async fn answer(
+pub async fn answer(
     name: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -148,6 +148,26 @@ fn a_server_drains_by_an_announcement_a_ping_and_the_last_stream() {
 }
 
 #[test]
+fn a_server_that_only_announces_takes_requests_until_its_caller_leaves() {
+    let mut side = Side::server();
+    side.connection.announce();
+    side.connection.announce();
+    let sent = side.sent();
+    assert_eq!((sent.len(), sent[0].kind), (1, GOAWAY));
+    assert_eq!(sent[0].word(), (1 << 31) - 1);
+    let late = side.request(1, END_STREAM, GET);
+    side.respond(late, true);
+    assert!(!side.connection.is_drained());
+    side.drop_output();
+    side.connection.go_away(ErrorCode::NO_ERROR);
+    let sent = side.sent();
+    assert_eq!((sent.len(), sent[0].kind, sent[0].word()), (1, GOAWAY, 1));
+    assert!(side.connection.is_drained());
+    side.connection.announce();
+    assert_eq!(side.sent(), []);
+}
+
+#[test]
 fn a_server_that_hears_no_answer_can_leave_at_once() {
     let mut side = Side::server();
     side.request(1, END_STREAM, GET);
