@@ -143,6 +143,18 @@ fn of_envoy(envoy: &Envoy, told: &Receiver<Vec<u8>>, bytes: &[u8]) -> Outcome {
     }
 }
 
+/// Envoy's answer to the request that the upstream answers by the case of this number.
+fn status_of_envoy(envoy: &Envoy, case: usize) -> u16 {
+    let mut stream = TcpStream::connect(("127.0.0.1", envoy.port)).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    stream
+        .write_all(format!("GET /{case} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes())
+        .unwrap();
+    read_answer(&mut stream).0
+}
+
 /// What a proxy made of this codec does with it.
 fn of_ours(mut bytes: &[u8]) -> Outcome {
     let mut from = Connection::new(Role::Server, Config::default());
@@ -208,14 +220,11 @@ fn responses_are_accepted_and_refused_as_envoy_does() {
     let envoy = Envoy::start(port);
     let mut wrong = Vec::new();
     for (index, case) in RESPONSES.iter().enumerate() {
-        let mut stream = TcpStream::connect(("127.0.0.1", envoy.port)).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        stream
-            .write_all(format!("GET /{index} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes())
-            .unwrap();
-        let (status, _) = read_answer(&mut stream);
+        // A kept connection that the upstream ended just then is a 503, too: asked again, it is not.
+        let status = (0..3)
+            .map(|_| status_of_envoy(&envoy, index))
+            .find(|status| *status != 503)
+            .unwrap_or(503);
         let theirs = Outcome {
             status,
             ..Outcome::default()
