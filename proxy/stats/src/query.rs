@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use regex::Regex;
 
 use crate::snapshot::{Number, Sample};
@@ -121,7 +122,7 @@ impl Query {
                 }
                 "filter" if value.is_empty() => parsed.filter = None,
                 "filter" => {
-                    let filter = Regex::new(&decoded(value));
+                    let filter = Regex::new(&percent_decode_str(value).decode_utf8_lossy());
                     parsed.filter =
                         Some(filter.map_err(|error| QueryError::Filter(error.to_string()))?);
                 }
@@ -155,24 +156,4 @@ impl Query {
                 .as_ref()
                 .is_none_or(|filter| filter.is_match(&sample.dotted) != self.inverted)
     }
-}
-
-/// Percent-decodes; bytes that make no UTF-8 become U+FFFD.
-fn decoded(text: &str) -> String {
-    let hex = |b: u8| char::from(b).to_digit(16);
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first == b'%'
-            && let Some(([high, low], after)) = rest.split_first_chunk()
-            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-        {
-            bytes.push((high << 4 | low) as u8);
-            rest = after;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -1,5 +1,7 @@
 //! What follows the `?`.
 
+use percent_encoding::percent_decode_str;
+
 /// Parameters in the order of their coming, percent-decoded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters(Vec<(String, String)>);
@@ -11,6 +13,7 @@ impl Parameters {
             pairs
                 .map(|pair| {
                     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
                     (decoded(name), decoded(value))
                 })
                 .collect(),
@@ -30,26 +33,6 @@ impl Parameters {
     pub(crate) fn all(&self) -> &[(String, String)] {
         &self.0
     }
-}
-
-/// Percent-decodes; bytes that make no UTF-8 become U+FFFD.
-fn decoded(text: &str) -> String {
-    let hex = |b: u8| char::from(b).to_digit(16);
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first == b'%'
-            && let Some(([high, low], after)) = rest.split_first_chunk()
-            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-        {
-            bytes.push((high << 4 | low) as u8);
-            rest = after;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
