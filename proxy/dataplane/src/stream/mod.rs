@@ -149,8 +149,6 @@ pub(crate) struct Stream {
     pub(crate) asked: balance::Asked,
     /// Messages of a gRPC call; none: it is not one.
     pub(crate) grpc: Option<GrpcMessages>,
-    /// The client's proxy spoke of its workload in this request.
-    pub(crate) told: bool,
     /// What chooses its endpoint in clusters that hash.
     pub(crate) hash: Option<u64>,
     /// A cookie that the answer brings, so that the client comes back to the same endpoint.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use mio::{Interest, Token};
 
 use super::{LISTENERS, Listening, Message, Worker};
 use crate::conn::Role;
+use crate::upstream::host::HostState;
 
 /// What connections have whose filter was replaced (Istio's `drainDuration`, which it gives Envoy as
 /// `--drain-time-s`).
@@ -104,6 +106,7 @@ impl Worker {
                 }
             }
         }
+        let mut left = Vec::new();
         for at in 0..self.clusters.len() {
             let (random, since) = (self.random.next(), self.since_start());
             let Some(state) = self.clusters.get_mut(at).and_then(Option::as_mut) else {
@@ -117,22 +120,28 @@ impl Worker {
                 None => state.hosts().cloned().collect(),
             };
             let over = state.is_idle() && self.graph.clusters.get(at).is_none_or(Option::is_none);
-            for host in gone {
-                self.leave_host(&host);
-            }
+            left.extend(gone);
             if over && let Some(place) = self.clusters.get_mut(at) {
                 *place = None;
             }
         }
+        self.leave_hosts(&left);
         self.drain_replaced();
     }
 
-    /// Connections to an endpoint that is no more take no new requests and end with their last.
-    fn leave_host(&mut self, host: &std::rc::Rc<crate::upstream::host::HostState>) {
+    /// Connections to endpoints that are no more take no new requests and end with their last.
+    fn leave_hosts(&mut self, left: &[Rc<HostState>]) {
+        if left.is_empty() {
+            return;
+        }
+        let left: HashSet<*const HostState> = left.iter().map(Rc::as_ptr).collect();
         let slots: Vec<usize> = self
             .conns
             .iter()
-            .filter(|(_, c)| matches!(&c.role, Role::Client(client) if std::rc::Rc::ptr_eq(&client.host, host)))
+            .filter(|(_, c)| match &c.role {
+                Role::Client(client) => left.contains(&Rc::as_ptr(&client.host)),
+                _ => false,
+            })
             .map(|(at, _)| at)
             .collect();
         for slot in slots {

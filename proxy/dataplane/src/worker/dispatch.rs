@@ -1,7 +1,6 @@
 //! From a request that is ready to an endpoint's connection.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use accesslog::{Flags, Protocol};
 use graph::cluster::{ClusterId, UpstreamProtocol};
@@ -39,22 +38,19 @@ pub(crate) enum Failure {
 impl Worker {
     /// The state of a cluster, at its newest version.
     pub(super) fn cluster(&mut self, id: ClusterId) -> Option<&mut ClusterState> {
-        self.graph.cluster(id)?;
+        // Those that there are were brought to this version when it came.
+        let newest = self.graph.cluster(id)?;
         let at = id.index();
         if self.clusters.len() <= at {
             self.clusters.resize_with(at + 1, || None);
         }
-        let random = self.random.next();
-        let since = self.since_start();
-        let newest = self.graph.cluster(id)?;
-        let place = self.clusters.get_mut(at)?;
-        let state = place.get_or_insert_with(|| {
+        let (random, now, started) = (&mut self.random, self.now, self.started);
+        let state = self.clusters.get_mut(at)?.get_or_insert_with(|| {
+            let since = now.saturating_duration_since(started);
             let registry = &self.telemetry.registry;
-            Box::new(ClusterState::new(newest.clone(), random, since, registry))
+            let state = ClusterState::new(newest.clone(), random.next(), since, registry);
+            Box::new(state)
         });
-        if !Arc::ptr_eq(&state.cluster, newest) {
-            state.update(newest, random, since);
-        }
         if let Some(outlier) = newest.outlier
             && state.look_at.is_none()
         {

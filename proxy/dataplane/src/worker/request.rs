@@ -118,7 +118,7 @@ impl Worker {
             s.upgrade = s.request.has(Known::Protocol);
             routing::hops::request_from_http2(&mut s.request);
         }
-        if !manager.proxy_100_continue && expects_continue(&s.request) {
+        if !manager.proxy_100_continue && routing::hops::expects_continue(&s.request) {
             s.request.remove(Known::Expect);
             self.go_on(key);
         }
@@ -313,13 +313,6 @@ impl Worker {
     }
 }
 
-/// Whether the client waits to be told that it may send the body (RFC 9110, 10.1.1).
-fn expects_continue(request: &Headers) -> bool {
-    request
-        .get(Known::Expect)
-        .is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"))
-}
-
 /// The route table of a manager.
 fn table(graph: &graph::Graph, manager: &HttpManager) -> Option<Arc<RouteTable>> {
     match &manager.routes {
@@ -425,7 +418,6 @@ impl Stream {
             grpc_status: None,
             asked: balance::Asked::default(),
             grpc: None,
-            told: false,
             takes_host_name: false,
             hash: None,
             cookie: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use graph::cluster::{ClusterId, UpstreamTransport};
+use graph::cluster::{Cluster, ClusterId, UpstreamTransport};
 use graph::manager::Reporter;
 use graph::tls::Secured;
 use headers::{Headers, Known};
@@ -16,6 +16,7 @@ use crate::conn::{Record, Role};
 use crate::stream::Stream;
 use crate::telemetry::{Announced, Parties, Telemetry, as_peer};
 use crate::timers::Timer;
+use crate::upstream::host::HostState;
 
 /// Between two reports of connections of bytes that go on (Istio's `tcp_reporting_duration`).
 const TCP_REPORTS: Duration = Duration::from_secs(5);
@@ -154,7 +155,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The labels of a request. They are kept where they stay the same: with the endpoint, or with the client's connection.
+/// The labels of a request.
 fn traffic(telemetry: &Telemetry, s: &Stream, reporter: Reporter) -> Option<Arc<Traffic>> {
     let istio = telemetry.registry.istio();
     let protocol = match s.grpc {
@@ -167,40 +168,35 @@ fn traffic(telemetry: &Telemetry, s: &Stream, reporter: Reporter) -> Option<Arc<
         (true, _) | (_, Reporter::Destination) => "",
         (false, Reporter::Source) => authority(&s.request),
     };
-    match (reporter, &s.host) {
-        (Reporter::Source, Some(to)) => {
-            let parties = || {
-                let mut source = telemetry.own.clone();
-                if let Some(UpstreamTransport::Tls(Secured::Ready(tls))) =
-                    cluster.map(|c| transport(c, to))
-                {
-                    source.principal = (*tls.local_uri).into();
-                }
-                Parties {
-                    reporter: istio::Reporter::Source,
-                    source,
-                    destination: as_peer(to.host.workload.as_deref(), &to.principal.borrow()),
-                    security: Security::Unknown,
-                }
-            };
-            let mut labels = to.labels.try_borrow_mut().ok()?;
-            Some(labels.of(istio, cluster, protocol, host, parties))
-        }
-        (Reporter::Source, None) => {
-            let parties = || Parties {
-                reporter: istio::Reporter::Source,
-                source: telemetry.own.clone(),
-                destination: as_peer(None, ""),
-                security: Security::Unknown,
-            };
-            let mut labels = s.facts.labels.try_borrow_mut().ok()?;
-            Some(labels.of(istio, cluster, protocol, host, parties))
-        }
-        (Reporter::Destination, _) => {
-            let parties = || inbound(telemetry, &s.facts);
-            let mut labels = s.facts.labels.try_borrow_mut().ok()?;
-            Some(labels.of(istio, cluster, protocol, host, parties))
-        }
+    // Kept where they stay the same: with the endpoint, or with the client's connection.
+    let kept = match (reporter, &s.host) {
+        (Reporter::Source, Some(to)) => &to.labels,
+        _ => &s.facts.labels,
+    };
+    let parties = || match reporter {
+        Reporter::Source => outbound(telemetry, cluster, s.host.as_deref()),
+        Reporter::Destination => inbound(telemetry, &s.facts),
+    };
+    let mut labels = kept.try_borrow_mut().ok()?;
+    Some(labels.of(istio, cluster, protocol, host, parties))
+}
+
+/// Whom we speak to; `to` is none where no endpoint was found.
+fn outbound(telemetry: &Telemetry, cluster: Option<&Cluster>, to: Option<&HostState>) -> Parties {
+    let mut source = telemetry.own.clone();
+    if let (Some(to), Some(cluster)) = (to, cluster)
+        && let UpstreamTransport::Tls(Secured::Ready(tls)) = transport(cluster, to)
+    {
+        source.principal = (*tls.local_uri).into();
+    }
+    let principal = to
+        .map(|to| to.principal.borrow().clone())
+        .unwrap_or_default();
+    Parties {
+        reporter: istio::Reporter::Source,
+        source,
+        destination: as_peer(to.and_then(|to| to.host.workload.as_deref()), &principal),
+        security: Security::Unknown,
     }
 }
 
@@ -241,12 +237,10 @@ fn authority(request: &Headers) -> &str {
 
 /// Takes what a client's proxy says of its workload out of a request, and remembers it for the connection.
 pub(super) fn hear_of_peer(s: &mut Stream) {
-    s.told = s.request.has(Known::XEnvoyPeerMetadata);
-    if !s.told {
+    let Some(words) = s.request.get(Known::XEnvoyPeerMetadata) else {
         return;
-    }
-    if let Some(words) = s.request.get(Known::XEnvoyPeerMetadata)
-        && let Ok(mut peer) = s.facts.peer.try_borrow_mut()
+    };
+    if let Ok(mut peer) = s.facts.peer.try_borrow_mut()
         && !peer.as_ref().is_some_and(|peer| peer.is(words))
     {
         *peer = Some(Announced::read(words));
@@ -299,28 +293,11 @@ impl Record {
     fn traffic(&self, telemetry: &Telemetry) -> Option<Arc<Traffic>> {
         let istio = telemetry.registry.istio();
         let cluster = self.cluster.as_deref();
-        let parties = || match self.proxy.stats {
-            Some(Reporter::Destination) => inbound(telemetry, &self.facts),
-            _ => {
-                let mut source = telemetry.own.clone();
-                let to = self.host.as_ref();
-                if let (Some(to), Some(cluster)) = (to, cluster)
-                    && let UpstreamTransport::Tls(Secured::Ready(tls)) = transport(cluster, to)
-                {
-                    source.principal = (*tls.local_uri).into();
-                }
-                Parties {
-                    reporter: istio::Reporter::Source,
-                    source,
-                    destination: as_peer(
-                        to.and_then(|h| h.host.workload.as_deref()),
-                        &to.map(|h| h.principal.borrow().clone()).unwrap_or_default(),
-                    ),
-                    security: Security::Unknown,
-                }
-            }
+        let reporter = self.proxy.stats?;
+        let parties = || match reporter {
+            Reporter::Source => outbound(telemetry, cluster, self.host.as_deref()),
+            Reporter::Destination => inbound(telemetry, &self.facts),
         };
-        self.proxy.stats?;
         let mut labels = self.facts.labels.try_borrow_mut().ok()?;
         Some(labels.of(istio, cluster, Protocol::Tcp, "", parties))
     }
