@@ -6,6 +6,7 @@ mod client;
 mod exchange;
 mod latency;
 mod link;
+mod pacer;
 
 use std::net::SocketAddrV4;
 use std::time::Duration;
