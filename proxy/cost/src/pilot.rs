@@ -1,0 +1,199 @@
+//! Configuration as the pilot translates it for a sidecar, made to work without redirection: the listener of the
+//! services' port binds on loopback.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use compile::{Compiler, Update, Upsert};
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::config::listener::v3::Listener;
+use envoy_types::pb::google::protobuf::BoolValue;
+use prost::Message;
+use resources::mesh_config::MeshConfig;
+use resources::object::Object;
+use translate::{Change, Proxy, Settings, Snapshot, Subscription, Translator};
+use xds::{Resource, TypeUrl};
+
+use crate::{Failure, secrets};
+
+/// The port of all services.
+pub(crate) const PORT: u16 = 50_051;
+/// The sidecar's node.
+pub(crate) const NODE: &str = "sidecar~127.0.0.1~caller-1.default~default.svc.cluster.local";
+
+/// What the services' port is declared to speak.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Speaks {
+    /// HTTP/2.
+    Grpc,
+    /// HTTP/1.1.
+    Http,
+}
+
+/// The n-th service as clients call it. The first has an application.
+pub(crate) fn authority(n: u32) -> String {
+    format!("greeter-{n}.default.svc.cluster.local:{PORT}")
+}
+
+/// What the sidecar's mesh is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mesh {
+    /// How many services there are.
+    pub(crate) services: u32,
+    pub(crate) speaks: Speaks,
+    /// The file of the access log; empty: there is none.
+    pub(crate) access_log: &'static str,
+}
+
+/// The configuration of a sidecar that knows so many services, compiled. Nothing listens and nothing is reached.
+pub(crate) fn compiled(services: u32) -> Result<Compiler, Failure> {
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+    let mesh = Mesh {
+        services,
+        speaks: Speaks::Grpc,
+        access_log: "",
+    };
+    placed(&mesh, nowhere, nowhere)
+}
+
+/// The configuration of a sidecar, compiled. Its services' listener is at `listen`, and `application` is what stands
+/// behind the first of them.
+pub(crate) fn placed(
+    mesh: &Mesh,
+    listen: SocketAddr,
+    application: SocketAddr,
+) -> Result<Compiler, Failure> {
+    let mut changes = vec![Change::Mesh(Box::new(MeshConfig {
+        access_log_file: mesh.access_log.to_owned(),
+        ..Default::default()
+    }))];
+    for n in 0..mesh.services {
+        let text = service(n, mesh.speaks, application.port());
+        changes.extend(parsed(&text)?);
+    }
+    let snapshot = Arc::new(Snapshot::new(Settings::default()).with(&changes));
+    let node = core::Node {
+        id: NODE.to_owned(),
+        ..Default::default()
+    };
+    let proxy = Proxy::from_node(&node)?;
+    let translator = Translator::new();
+    let sent = |kind, names| translator.resources(&snapshot, &proxy, kind, names);
+    let mut compiler = Compiler::new();
+    apply(&mut compiler, secrets::update()?)?;
+    let clusters = sent(TypeUrl::Cluster, Subscription::Wildcard);
+    let outbound: Vec<Arc<str>> = clusters
+        .iter()
+        .filter(|r| r.name.starts_with("outbound|"))
+        .map(|r| r.name.clone())
+        .collect();
+    let listeners = sent(TypeUrl::Listener, Subscription::Wildcard);
+    let bound: Option<Vec<Upsert>> = listeners
+        .iter()
+        .filter(|r| *r.name == format!("0.0.0.0_{PORT}"))
+        .map(|r| bound(r, listen))
+        .collect();
+    let updates = [
+        (TypeUrl::Cluster, upserts(&clusters)),
+        (
+            TypeUrl::Endpoints,
+            upserts(&sent(TypeUrl::Endpoints, Subscription::Names(&outbound))),
+        ),
+        (
+            TypeUrl::Listener,
+            bound.ok_or("a listener that cannot be bound")?,
+        ),
+        (
+            TypeUrl::Route,
+            upserts(&sent(
+                TypeUrl::Route,
+                Subscription::Names(&[PORT.to_string().into()]),
+            )),
+        ),
+    ];
+    for (kind, upserts) in updates {
+        if upserts.is_empty() {
+            return Err(format!("the pilot sends no {}", kind.short()).into());
+        }
+        let update = Update {
+            kind,
+            upserts,
+            removals: Vec::new(),
+        };
+        apply(&mut compiler, update)?;
+    }
+    Ok(compiler)
+}
+
+fn apply(compiler: &mut Compiler, update: Update) -> Result<(), Failure> {
+    match compiler.apply(update).rejected.first() {
+        Some(rejection) => Err(format!("{}: {}", rejection.name, rejection.message).into()),
+        None => Ok(()),
+    }
+}
+
+fn upserts(resources: &[Arc<Resource>]) -> Vec<Upsert> {
+    resources
+        .iter()
+        .map(|r| Upsert {
+            name: r.name.clone(),
+            body: r.body.clone(),
+        })
+        .collect()
+}
+
+/// The listener with a socket of its own.
+fn bound(resource: &Resource, listen: SocketAddr) -> Option<Upsert> {
+    let mut listener = Listener::decode(resource.body.clone()).ok()?;
+    let socket = core::SocketAddress {
+        address: listen.ip().to_string(),
+        port_specifier: Some(core::socket_address::PortSpecifier::PortValue(
+            listen.port().into(),
+        )),
+        ..Default::default()
+    };
+    listener.address = Some(core::Address {
+        address: Some(core::address::Address::SocketAddress(socket)),
+    });
+    listener.bind_to_port = Some(BoolValue { value: true });
+    Some(Upsert {
+        name: resource.name.clone(),
+        body: listener.encode_to_vec().into(),
+    })
+}
+
+/// One service with one endpoint, as users would write it.
+fn service(n: u32, speaks: Speaks, target: u16) -> String {
+    let declared = match speaks {
+        Speaks::Grpc => "grpc",
+        Speaks::Http => "http",
+    };
+    let name = format!("greeter-{n}");
+    let [_, high, mid, low] = n.to_be_bytes();
+    let address = Ipv4Addr::new(10, 97 + high, mid, low);
+    let endpoint = match n {
+        0 => Ipv4Addr::LOCALHOST,
+        _ => Ipv4Addr::new(10, 200 + high, mid, low),
+    };
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\n\
+         spec: {{selector: {{app: {name}}}, clusterIP: {address}, ports: \
+         [{{name: app, port: {PORT}, targetPort: {target}, appProtocol: {declared}}}]}}\n\
+         ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\n\
+         metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}\n\
+         ports: [{{name: app, port: {target}}}]\n\
+         endpoints: [{{addresses: [{endpoint}], conditions: {{ready: true}}}}]\n"
+    )
+}
+
+fn parsed(text: &str) -> Result<Vec<Change>, Failure> {
+    let loaded = resources::yaml::load(text, "the mesh's objects");
+    if let Some(problem) = loaded.problems.first() {
+        return Err(format!("{problem:?}").into());
+    }
+    let object = |raw| -> Result<Change, Failure> {
+        let (object, _) = Object::parse(raw).map_err(|e| format!("{e:?}"))?;
+        Ok(Change::Upsert(Box::new(object)))
+    };
+    loaded.objects.iter().map(object).collect()
+}

@@ -1,0 +1,70 @@
+//! The certificate and roots of a workload, for clusters that wait for them: the same in every run, and made without
+//! randomness, whose first byte costs more than all else here (aws-lc measures the processor's jitter for it).
+
+use compile::{Update, Upsert};
+use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
+    CertificateValidationContext, Secret, TlsCertificate, secret::Type,
+};
+use prost::Message;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use xds::TypeUrl;
+
+use crate::Failure;
+
+/// What stands before the seed in a PKCS #8 document of an Ed25519 key (RFC 8410, 7).
+const BEFORE_SEED: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+/// The secrets `default` and `ROOTCA`.
+pub(crate) fn update() -> Result<Update, Failure> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, key(1)?)?;
+    let mut params = CertificateParams::default();
+    let id = "spiffe://cluster.local/ns/default/sa/default";
+    params.subject_alt_names = vec![SanType::URI(id.try_into()?)];
+    let key = key(2)?;
+    let certificate = params.signed_by(&key, &authority)?;
+    let own = Type::TlsCertificate(TlsCertificate {
+        certificate_chain: inline(certificate.pem()),
+        private_key: inline(key.serialize_pem()),
+        ..Default::default()
+    });
+    let roots = Type::ValidationContext(CertificateValidationContext {
+        trusted_ca: inline(authority.pem()),
+        ..Default::default()
+    });
+    let upserts = [("default", own), ("ROOTCA", roots)].map(|(name, secret)| {
+        let secret = Secret {
+            name: name.to_owned(),
+            r#type: Some(secret),
+        };
+        Upsert {
+            name: name.into(),
+            body: secret.encode_to_vec().into(),
+        }
+    });
+    Ok(Update {
+        kind: TypeUrl::Secret,
+        upserts: upserts.into(),
+        removals: Vec::new(),
+    })
+}
+
+/// A key whose seed is 32 times a byte. Ed25519 signs without a random number.
+fn key(seed: u8) -> Result<KeyPair, Failure> {
+    let document = [&BEFORE_SEED[..], &[seed; 32]].concat();
+    let document = PrivatePkcs8KeyDer::from(document);
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&document, &rcgen::PKCS_ED25519)?;
+    Ok(key)
+}
+
+fn inline(pem: String) -> Option<DataSource> {
+    Some(DataSource {
+        specifier: Some(Specifier::InlineString(pem)),
+        ..Default::default()
+    })
+}
