@@ -2,13 +2,14 @@
 
 use crate::Failure;
 use crate::peers::{Application, Client, Version};
-use crate::pilot::Mesh;
+use crate::pilot::{Mesh, Side};
 use crate::plane::Plane;
 
-/// So many, besides the first.
-pub(crate) fn idle<V: Version>(connections: u32) -> Result<(), Failure> {
+/// So many, besides the first, at the sidecar of a side.
+pub(crate) fn idle<V: Version>(side: Side, connections: u32) -> Result<(), Failure> {
     // Without a log, whose buffers come and go by the clock.
     let mesh = Mesh {
+        side,
         services: 1,
         speaks: V::SPEAKS,
         access_log: "",

@@ -17,6 +17,7 @@ mod http2;
 mod messages;
 mod peers;
 mod pilot;
+mod place;
 mod plane;
 mod request;
 mod route;
@@ -26,6 +27,7 @@ mod services;
 use std::process::ExitCode;
 
 use peers::{Http1, Http2};
+use pilot::Side;
 
 /// Why the work could not be done.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -34,7 +36,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Work = fn(u32) -> Result<(), Failure>;
 
 /// Each work by its name.
-const WORKS: [(&str, Work); 10] = [
+const WORKS: [(&str, Work); 11] = [
     ("http2", http2::exchanges),
     ("http1", http1::exchanges),
     ("access-log", access_log::lines),
@@ -43,8 +45,15 @@ const WORKS: [(&str, Work); 10] = [
     ("request-http2", request::requests::<Http2>),
     ("request-http1", request::requests::<Http1>),
     ("services", services::known),
-    ("connections-http2", connections::idle::<Http2>),
-    ("connections-http1", connections::idle::<Http1>),
+    ("connections-http2", |times| {
+        connections::idle::<Http2>(Side::Caller, times)
+    }),
+    ("connections-http1", |times| {
+        connections::idle::<Http1>(Side::Caller, times)
+    }),
+    ("connections-mtls", |times| {
+        connections::idle::<Http1>(Side::Application, times)
+    }),
 ];
 
 fn main() -> ExitCode {

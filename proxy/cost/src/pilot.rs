@@ -1,25 +1,47 @@
-//! Configuration as the pilot translates it for a sidecar, made to work without redirection: the listener of the
-//! services' port binds on loopback.
+//! Configuration as the pilot translates it for a sidecar, made to work without redirection: the one listener that is
+//! needed binds on loopback, and the application is reached where it is.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use compile::{Compiler, Update, Upsert};
 use envoy_types::pb::envoy::config::core::v3 as core;
-use envoy_types::pb::envoy::config::listener::v3::Listener;
-use envoy_types::pb::google::protobuf::BoolValue;
-use prost::Message;
 use resources::mesh_config::MeshConfig;
 use resources::object::Object;
 use translate::{Change, Proxy, Settings, Snapshot, Subscription, Translator};
 use xds::{Resource, TypeUrl};
 
-use crate::{Failure, secrets};
+use crate::{Failure, place, secrets};
 
 /// The port of all services.
 pub(crate) const PORT: u16 = 50_051;
-/// The sidecar's node.
-pub(crate) const NODE: &str = "sidecar~127.0.0.1~caller-1.default~default.svc.cluster.local";
+
+/// Beside whom the sidecar is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The caller, whom it takes plaintext from.
+    Caller,
+    /// The first service's application, for which it takes mutual TLS.
+    Application,
+}
+
+impl Side {
+    /// The sidecar's node.
+    pub(crate) const fn node(self) -> &'static str {
+        match self {
+            Side::Caller => "sidecar~127.0.0.1~caller-1.default~default.svc.cluster.local",
+            Side::Application => "sidecar~127.0.0.1~greeter-0.default~default.svc.cluster.local",
+        }
+    }
+
+    /// The listener that takes its requests.
+    fn listener(self) -> String {
+        match self {
+            Side::Caller => format!("0.0.0.0_{PORT}"),
+            Side::Application => "virtualInbound".to_owned(),
+        }
+    }
+}
 
 /// What the services' port is declared to speak.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +60,7 @@ pub(crate) fn authority(n: u32) -> String {
 /// What the sidecar's mesh is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mesh {
+    pub(crate) side: Side,
     /// How many services there are.
     pub(crate) services: u32,
     pub(crate) speaks: Speaks,
@@ -49,6 +72,7 @@ pub(crate) struct Mesh {
 pub(crate) fn compiled(services: u32) -> Result<Compiler, Failure> {
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
     let mesh = Mesh {
+        side: Side::Caller,
         services,
         speaks: Speaks::Grpc,
         access_log: "",
@@ -56,8 +80,8 @@ pub(crate) fn compiled(services: u32) -> Result<Compiler, Failure> {
     placed(&mesh, nowhere, nowhere)
 }
 
-/// The configuration of a sidecar, compiled. Its services' listener is at `listen`, and `application` is what stands
-/// behind the first of them.
+/// The configuration of a sidecar, compiled. Its listener is at `listen`, and `application` is what stands behind the
+/// first of the services.
 pub(crate) fn placed(
     mesh: &Mesh,
     listen: SocketAddr,
@@ -71,9 +95,12 @@ pub(crate) fn placed(
         let text = service(n, mesh.speaks, application.port());
         changes.extend(parsed(&text)?);
     }
+    if mesh.side == Side::Application {
+        changes.extend(parsed(POD)?);
+    }
     let snapshot = Arc::new(Snapshot::new(Settings::default()).with(&changes));
     let node = core::Node {
-        id: NODE.to_owned(),
+        id: mesh.side.node().to_owned(),
         ..Default::default()
     };
     let proxy = Proxy::from_node(&node)?;
@@ -87,30 +114,36 @@ pub(crate) fn placed(
         .filter(|r| r.name.starts_with("outbound|"))
         .map(|r| r.name.clone())
         .collect();
+    let placed: Option<Vec<Upsert>> = clusters
+        .iter()
+        .map(|r| match r.name.starts_with("inbound|") {
+            true => place::cluster(r, application),
+            false => Some(upsert(r)),
+        })
+        .collect();
     let listeners = sent(TypeUrl::Listener, Subscription::Wildcard);
     let bound: Option<Vec<Upsert>> = listeners
         .iter()
-        .filter(|r| *r.name == format!("0.0.0.0_{PORT}"))
-        .map(|r| bound(r, listen))
+        .filter(|r| *r.name == mesh.side.listener())
+        .map(|r| place::listener(r, listen))
         .collect();
-    let updates = [
-        (TypeUrl::Cluster, upserts(&clusters)),
+    let endpoints = sent(TypeUrl::Endpoints, Subscription::Names(&outbound));
+    let mut updates = vec![
         (
-            TypeUrl::Endpoints,
-            upserts(&sent(TypeUrl::Endpoints, Subscription::Names(&outbound))),
+            TypeUrl::Cluster,
+            placed.ok_or("a cluster that cannot be placed")?,
         ),
+        (TypeUrl::Endpoints, endpoints.iter().map(upsert).collect()),
         (
             TypeUrl::Listener,
             bound.ok_or("a listener that cannot be bound")?,
         ),
-        (
-            TypeUrl::Route,
-            upserts(&sent(
-                TypeUrl::Route,
-                Subscription::Names(&[PORT.to_string().into()]),
-            )),
-        ),
     ];
+    if mesh.side == Side::Caller {
+        let name = [PORT.to_string().into()];
+        let routes = sent(TypeUrl::Route, Subscription::Names(&name));
+        updates.push((TypeUrl::Route, routes.iter().map(upsert).collect()));
+    }
     for (kind, upserts) in updates {
         if upserts.is_empty() {
             return Err(format!("the pilot sends no {}", kind.short()).into());
@@ -132,35 +165,18 @@ fn apply(compiler: &mut Compiler, update: Update) -> Result<(), Failure> {
     }
 }
 
-fn upserts(resources: &[Arc<Resource>]) -> Vec<Upsert> {
-    resources
-        .iter()
-        .map(|r| Upsert {
-            name: r.name.clone(),
-            body: r.body.clone(),
-        })
-        .collect()
+fn upsert(resource: &Arc<Resource>) -> Upsert {
+    Upsert {
+        name: resource.name.clone(),
+        body: resource.body.clone(),
+    }
 }
 
-/// The listener with a socket of its own.
-fn bound(resource: &Resource, listen: SocketAddr) -> Option<Upsert> {
-    let mut listener = Listener::decode(resource.body.clone()).ok()?;
-    let socket = core::SocketAddress {
-        address: listen.ip().to_string(),
-        port_specifier: Some(core::socket_address::PortSpecifier::PortValue(
-            listen.port().into(),
-        )),
-        ..Default::default()
-    };
-    listener.address = Some(core::Address {
-        address: Some(core::address::Address::SocketAddress(socket)),
-    });
-    listener.bind_to_port = Some(BoolValue { value: true });
-    Some(Upsert {
-        name: resource.name.clone(),
-        body: listener.encode_to_vec().into(),
-    })
-}
+/// The pod of the first service, where it is the sidecar's own.
+const POD: &str = "apiVersion: v1\nkind: Pod\n\
+     metadata: {name: greeter-0, namespace: default, labels: {app: greeter-0}}\n\
+     spec: {serviceAccountName: default, containers: [{name: app}]}\n\
+     status: {phase: Running, podIP: 127.0.0.1}\n";
 
 /// One service with one endpoint, as users would write it.
 fn service(n: u32, speaks: Speaks, target: u16) -> String {

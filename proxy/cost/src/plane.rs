@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 
 use compile::Compiler;
 use dataplane::{DataPlane, Telemetry};
+use rustls::ClientConfig;
 use stats::Registry;
 use stats::istio::Workload;
 
-use crate::peers::{Application, Client, Version};
-use crate::pilot::{self, Mesh};
-use crate::{Failure, heap};
+use crate::peers::{Application, Client, Stream, Version};
+use crate::pilot::{self, Mesh, Side};
+use crate::{Failure, heap, secrets};
 
 /// The data plane, and where its application listens.
 pub(crate) struct Plane {
     application: TcpListener,
     listen: SocketAddr,
+    /// Of its clients, where they speak mutual TLS.
+    tls: Option<Arc<ClientConfig>>,
     _compiler: Compiler,
     _plane: DataPlane,
 }
@@ -33,18 +36,24 @@ impl Plane {
             ..Workload::default()
         };
         let registry = Arc::new(Registry::new(1, ""));
-        let telemetry = Arc::new(Telemetry::new(registry, own, pilot::NODE));
+        let telemetry = Arc::new(Telemetry::new(registry, own, mesh.side.node()));
         let plane = DataPlane::start(1, &telemetry)?;
         let application = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         // Of this process alone among those that run beside it.
         let [_, high, mid, low] = std::process::id().to_be_bytes();
         let own_address = Ipv4Addr::new(127, high.saturating_add(1), mid, low);
-        let listen = SocketAddr::from((own_address, 15_001));
+        let (port, tls) = match mesh.side {
+            Side::Caller => (15_001, None),
+            // Its chains are chosen by the application's port.
+            Side::Application => (application.local_addr()?.port(), Some(secrets::caller()?)),
+        };
+        let listen = SocketAddr::from((own_address, port));
         let mut compiler = pilot::placed(mesh, listen, application.local_addr()?)?;
         plane.publish(&compiler.graph());
         Ok(Plane {
             application,
             listen,
+            tls,
             _compiler: compiler,
             _plane: plane,
         })
@@ -62,7 +71,12 @@ impl Plane {
 
     /// A client of the service that has an application.
     pub(crate) fn client<V: Version>(&self) -> Result<V::Client, Failure> {
-        Ok(V::Client::on(self.connect()?, &pilot::authority(0)))
+        let socket = self.connect()?;
+        let stream = match &self.tls {
+            None => Stream::Plain(socket),
+            Some(config) => Stream::secure(socket, config.clone())?,
+        };
+        Ok(V::Client::on(stream, &pilot::authority(0)))
     }
 
     /// Reports what is held and ends the process as it stands.

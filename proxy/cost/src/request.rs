@@ -2,12 +2,13 @@
 
 use crate::Failure;
 use crate::peers::{Application, Client, Version};
-use crate::pilot::Mesh;
+use crate::pilot::{Mesh, Side};
 use crate::plane::Plane;
 
 /// So many requests on one connection, each after the answer to the one before.
 pub(crate) fn requests<V: Version>(times: u32) -> Result<(), Failure> {
     let mesh = Mesh {
+        side: Side::Caller,
         services: 1,
         speaks: V::SPEAKS,
         access_log: "/dev/null",

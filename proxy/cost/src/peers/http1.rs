@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use headers::Headers;
 use http1::{BodyLength, Config, Connection, Event, Role};
 
-use super::{Application, Client, READ, read, write};
+use super::{Application, Client, READ, Stream, read, write};
 use crate::Failure;
 use crate::messages::{PAGE, get, got};
 
 /// Asks for the page.
 pub(crate) struct Getter {
-    socket: TcpStream,
+    stream: Stream,
     codec: Connection,
     request: Headers,
     headers: Headers,
@@ -19,9 +19,9 @@ pub(crate) struct Getter {
 }
 
 impl Client for Getter {
-    fn on(socket: TcpStream, authority: &str) -> Self {
+    fn on(stream: Stream, authority: &str) -> Self {
         Getter {
-            socket,
+            stream,
             codec: Connection::new(Role::Client, Config::default()),
             request: get(authority),
             headers: Headers::new(),
@@ -30,13 +30,13 @@ impl Client for Getter {
     }
 
     fn into_socket(self) -> TcpStream {
-        self.socket
+        self.stream.into_socket()
     }
 
     fn ask(&mut self) -> Result<(), Failure> {
         let sent = self.codec.send_request(&self.request, BodyLength::Empty);
         sent.map_err(|e| format!("{e:?}"))?;
-        let written = write(&mut self.socket, self.codec.output())?;
+        let written = write(&mut self.stream, self.codec.output())?;
         self.codec.advance(written);
         Ok(())
     }
@@ -44,7 +44,7 @@ impl Client for Getter {
     fn hear(&mut self) -> Result<(), Failure> {
         let (mut over, mut heard) = (false, 0);
         while !over {
-            let mut input = read(&mut self.socket, &mut self.buffer)?;
+            let mut input = read(&mut self.stream, &mut self.buffer)?;
             while let Some(event) = event(&mut self.codec, &mut input, &mut self.headers)? {
                 match event {
                     Event::Data(bytes) => heard += bytes.len(),

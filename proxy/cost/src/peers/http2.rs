@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use headers::Headers;
 use http2::{Config, Connection, Event, Role};
 
-use super::{Application, Client, READ, read, write};
+use super::{Application, Client, READ, Stream, read, write};
 use crate::Failure;
 use crate::messages::{ASKED, SAID, call, called, trailers};
 
 /// Calls.
 pub(crate) struct Caller {
-    socket: TcpStream,
+    stream: Stream,
     codec: Connection,
     request: Headers,
     headers: Headers,
@@ -19,9 +19,9 @@ pub(crate) struct Caller {
 }
 
 impl Client for Caller {
-    fn on(socket: TcpStream, authority: &str) -> Self {
+    fn on(stream: Stream, authority: &str) -> Self {
         Caller {
-            socket,
+            stream,
             codec: Connection::new(Role::Client, Config::default()),
             request: call(authority),
             headers: Headers::new(),
@@ -30,14 +30,14 @@ impl Client for Caller {
     }
 
     fn into_socket(self) -> TcpStream {
-        self.socket
+        self.stream.into_socket()
     }
 
     fn ask(&mut self) -> Result<(), Failure> {
         let opened = self.codec.open(&self.request, false, 0);
         let stream = opened.map_err(|e| format!("{e:?}"))?;
         self.codec.send_data(stream, ASKED, true);
-        let written = write(&mut self.socket, self.codec.output())?;
+        let written = write(&mut self.stream, self.codec.output())?;
         self.codec.advance(written);
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Client for Caller {
     fn hear(&mut self) -> Result<(), Failure> {
         let (mut over, mut heard) = (false, 0);
         while !over {
-            let mut input = read(&mut self.socket, &mut self.buffer)?;
+            let mut input = read(&mut self.stream, &mut self.buffer)?;
             while let Some(event) = self.codec.next(&mut input, &mut self.headers)? {
                 match event {
                     Event::Headers { end_stream, .. } => over = end_stream,

@@ -2,6 +2,7 @@
 
 mod http1;
 mod http2;
+mod stream;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,9 +10,11 @@ use std::net::TcpStream;
 use crate::Failure;
 use crate::pilot::Speaks;
 
+pub(crate) use stream::Stream;
+
 /// Asks, one request at a time.
 pub(crate) trait Client {
-    fn on(socket: TcpStream, authority: &str) -> Self;
+    fn on(stream: Stream, authority: &str) -> Self;
     /// Sends a request.
     fn ask(&mut self) -> Result<(), Failure>;
     /// Reads the answer to its end, which must be a good one.
@@ -56,7 +59,7 @@ impl Version for Http1 {
 const READ: usize = 16 * 1024;
 
 /// Reads what there is, at least a byte.
-fn read<'b>(socket: &mut TcpStream, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+fn read<'b>(socket: &mut impl Read, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
     match socket.read(buffer)? {
         0 => Err(ErrorKind::UnexpectedEof.into()),
         n => Ok(buffer.get(..n).unwrap_or_default()),
@@ -64,7 +67,7 @@ fn read<'b>(socket: &mut TcpStream, buffer: &'b mut [u8]) -> io::Result<&'b [u8]
 }
 
 /// Writes all of it.
-fn write(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn write(socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     socket.write_all(bytes)?;
     Ok(bytes.len())
 }

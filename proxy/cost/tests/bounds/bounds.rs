@@ -1,6 +1,6 @@
-//! The bounds. Each is about a fifth above what was measured when it was set, and those of allocations and system calls
-//! are below one more. A change that breaks one has a fault, or a price to be argued for with which the bound goes up; one
-//! that makes a work cheaper brings its bound down.
+//! The bounds. Each is about a fifteenth above what Bazel's optimized build took when it was set, and those of allocations
+//! and system calls are below one more. A change that breaks one has a fault, or a price to be argued for with which the
+//! bound goes up; one that makes a work cheaper brings its bound down.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ pub const HTTP2: Work = Work {
     is: "a gRPC call and its answer through four ends of the codec of HTTP/2: twice a proxy's part",
     times: 500,
     most: &[
-        (Counted::Instructions, 27_000.0),
+        (Counted::Instructions, 20_300.0),
         (Counted::Allocations, 0.01),
     ],
 };
@@ -57,7 +57,7 @@ pub const HTTP1: Work = Work {
     is: "a GET and its answer of 1 KiB through four ends of the codec of HTTP/1.1: twice a proxy's part",
     times: 500,
     most: &[
-        (Counted::Instructions, 30_000.0),
+        (Counted::Instructions, 21_400.0),
         (Counted::Allocations, 0.01),
     ],
 };
@@ -67,11 +67,12 @@ pub const ACCESS_LOG: Work = Work {
     is: "a line of the access log in Istio's default text",
     times: 500,
     most: &[
-        (Counted::Instructions, 6_600.0),
+        (Counted::Instructions, 4_200.0),
         (Counted::Allocations, 0.01),
     ],
 };
 
+// Tables hash by a key of their own in every process: what a look takes varies by two fifths.
 pub const ROUTE: Work = Work {
     name: "route-of-1",
     is: "the route of a call in the table of one service",
@@ -86,7 +87,7 @@ pub const ROUTE_AMONG_MANY: Work = Work {
     name: "route-of-200",
     is: "the route of a call in the table of 200 services: the same work as in the table of one",
     times: 1000,
-    most: &[(Counted::Instructions, 1_500.0)],
+    most: &[(Counted::Instructions, 1_800.0)],
 };
 
 pub const REQUEST_HTTP2: Work = Work {
@@ -94,7 +95,7 @@ pub const REQUEST_HTTP2: Work = Work {
     is: "a gRPC call through a worker and its answer back, alone on the connection, logged and counted",
     times: 500,
     most: &[
-        (Counted::InstructionsOfWorkers, 44_000.0),
+        (Counted::InstructionsOfWorkers, 32_900.0),
         (Counted::SystemCallsOfWorkers, 10.9),
         (Counted::Allocations, 2.5),
     ],
@@ -105,7 +106,7 @@ pub const REQUEST_HTTP1: Work = Work {
     is: "a GET through a worker and its answer of 1 KiB back, alone on the connection, logged and counted",
     times: 500,
     most: &[
-        (Counted::InstructionsOfWorkers, 43_000.0),
+        (Counted::InstructionsOfWorkers, 31_000.0),
         (Counted::SystemCallsOfWorkers, 10.9),
         (Counted::Allocations, 1.5),
     ],
@@ -115,19 +116,26 @@ pub const SERVICES: Work = Work {
     name: "services",
     is: "a service that the sidecar knows and does not call: cluster, endpoint and virtual host, as the pilot sends them",
     times: 500,
-    most: &[(Counted::BytesHeld, 6_200.0)],
+    most: &[(Counted::BytesHeld, 5_600.0)],
 };
 
 pub const CONNECTIONS_HTTP2: Work = Work {
     name: "connections-http2",
     is: "a client's connection of HTTP/2 that has asked once and stays",
     times: 100,
-    most: &[(Counted::BytesHeld, 2_900.0)],
+    most: &[(Counted::BytesHeld, 2_500.0)],
 };
 
 pub const CONNECTIONS_HTTP1: Work = Work {
     name: "connections-http1",
     is: "a client's connection of HTTP/1.1 that has asked once and stays",
     times: 100,
-    most: &[(Counted::BytesHeld, 2_800.0)],
+    most: &[(Counted::BytesHeld, 2_550.0)],
+};
+
+pub const CONNECTIONS_MTLS: Work = Work {
+    name: "connections-mtls",
+    is: "a caller's connection of HTTP/1.1 inside mutual TLS that has asked once and stays, at the application's sidecar",
+    times: 100,
+    most: &[(Counted::BytesHeld, 7_700.0)],
 };

@@ -88,7 +88,11 @@ fn requests_through_a_worker_stay_within_their_bounds() {
 
 #[test]
 fn idle_connections_stay_within_their_bounds() {
-    hold(&[bounds::CONNECTIONS_HTTP2, bounds::CONNECTIONS_HTTP1]);
+    hold(&[
+        bounds::CONNECTIONS_HTTP2,
+        bounds::CONNECTIONS_HTTP1,
+        bounds::CONNECTIONS_MTLS,
+    ]);
 }
 
 #[test]
