@@ -77,24 +77,32 @@ impl Flags {
             .map(|(flag, _, _)| *flag)
     }
 
-    /// Appends the short names joined by `,`; nothing where no flag is set.
-    pub fn write_short(self, out: &mut Vec<u8>) {
-        self.write(out, |(_, short, _)| short);
+    /// Appends the short names joined by `,`; nothing where no flag is set. Envoy prints flags in the order in which it
+    /// sets them: for a `request`, that retries are used up comes before how the last one failed; for a connection of
+    /// bytes it comes after.
+    pub fn write_short(self, request: bool, out: &mut Vec<u8>) {
+        self.write(request, out, |(_, short, _)| short);
     }
 
-    /// Appends the long names joined by `,`; nothing where no flag is set.
-    pub fn write_long(self, out: &mut Vec<u8>) {
-        self.write(out, |(_, _, long)| long);
+    /// As [`Flags::write_short`] with the long names.
+    pub fn write_long(self, request: bool, out: &mut Vec<u8>) {
+        self.write(request, out, |(_, _, long)| long);
     }
 
     fn write(
         self,
+        request: bool,
         out: &mut Vec<u8>,
         name: impl Fn(&(Flags, &'static str, &'static str)) -> &'static str,
     ) {
         let mut first = true;
-        for flag in Self::ALL
+        let is_limit = |flag: Flags| flag == Flags::UPSTREAM_RETRY_LIMIT_EXCEEDED;
+        let ahead = Self::ALL.iter().filter(|(f, _, _)| request && is_limit(*f));
+        let others = Self::ALL
             .iter()
+            .filter(|(f, _, _)| !request || !is_limit(*f));
+        for flag in ahead
+            .chain(others)
             .filter(|(flag, _, _)| self.intersects(*flag))
         {
             if !std::mem::take(&mut first) {

@@ -92,12 +92,12 @@ impl Operator {
             }
             Operator::Flags if entry.flags.is_empty() => append(b"-", out),
             Operator::Flags => {
-                entry.flags.write_short(out);
+                entry.flags.write_short(entry.request.is_some(), out);
                 true
             }
             Operator::FlagsLong if entry.flags.is_empty() => append(b"-", out),
             Operator::FlagsLong => {
-                entry.flags.write_long(out);
+                entry.flags.write_long(entry.request.is_some(), out);
                 true
             }
             Operator::GrpcStatus(form) => entry.grpc_status().is_some_and(|status| {

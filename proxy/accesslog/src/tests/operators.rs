@@ -242,6 +242,12 @@ fn flags_come_in_envoys_order_short_and_long() {
         render("%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%", &entry),
         "UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded"
     );
+    let headers = headers::Headers::new();
+    let of_a_request = Entry {
+        request: Some(&headers),
+        ..entry
+    };
+    assert_eq!(render("%RESPONSE_FLAGS%", &of_a_request), "URX,UF");
     assert_eq!(
         render("%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%", &bare()),
         "- -"

@@ -271,7 +271,9 @@ struct Texts {
 impl Texts {
     fn of(outcome: &Outcome) -> Self {
         let mut flags = Vec::new();
-        outcome.flags.write_short(&mut flags);
+        // A connection of bytes has no code.
+        let request = outcome.response_code != 0;
+        outcome.flags.write_short(request, &mut flags);
         Texts {
             code: outcome.response_code.to_string(),
             grpc_status: outcome

@@ -77,7 +77,7 @@ fn requests_have_istios_labels_in_istios_order() {
     traffic.request(1, &request);
     let read = shown(&registry);
     let all = format!(
-        "{PEERS} request_protocol=http response_code=503 grpc_response_status= response_flags=UF,URX connection_security_policy=mutual_tls"
+        "{PEERS} request_protocol=http response_code=503 grpc_response_status= response_flags=URX,UF connection_security_policy=mutual_tls"
     );
     assert_eq!(labels(&read, "istio_requests_total"), all);
     assert_eq!(values(&read, "istio_requests_total"), [2.0]);
