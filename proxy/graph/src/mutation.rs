@@ -60,6 +60,10 @@ impl Mutations {
         {
             text.clear();
             render(value, &mut text);
+            if text.is_empty() {
+                // `keep_empty_value` of a `HeaderValueOption`, which nobody sets.
+                continue;
+            }
             let there = headers.find(name).is_some();
             match (append, there) {
                 (Append::AddIfAbsent, true) | (Append::OverwriteIfExists, false) => {}
@@ -71,5 +75,29 @@ impl Mutations {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_value_that_comes_out_empty_changes_nothing() {
+        let value = |name: &str| HeaderValue {
+            name: name.as_bytes().into(),
+            value: accesslog::Template::parse("").unwrap(),
+            append: Append::OverwriteIfExistsOrAdd,
+        };
+        let mutations = Mutations {
+            remove: Vec::new(),
+            add: vec![value("x-new"), value("x-old")],
+        };
+        let mut headers = Headers::new();
+        headers.push(b"x-old", b"1");
+        mutations.apply(&mut headers, |_, _| {});
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers.find(b"x-old"), Some(&b"1"[..]));
     }
 }

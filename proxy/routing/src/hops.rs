@@ -77,8 +77,20 @@ pub fn strip_response(response: &mut Headers, upgraded: bool) {
     }
 }
 
-/// Turns an extended CONNECT that came by HTTP/2 into the upgrade that HTTP/1 would have asked for.
+/// Gives a request that came by HTTP/2 the form of HTTP/1: an extended CONNECT becomes the upgrade that HTTP/1 would have
+/// asked for, `host` counts where there is no `:authority` (RFC 9113, 8.3.1), and cookies come in one field (8.2.3).
 pub fn request_from_http2(request: &mut Headers) {
+    if !request.has(Known::Authority)
+        && let Some(host) = request.get(Known::Host).map(<[u8]>::to_vec)
+    {
+        request.set(Known::Authority, &host);
+        request.remove(Known::Host);
+    }
+    if request.all(Known::Cookie).nth(1).is_some() {
+        let cookies: Vec<&[u8]> = request.all(Known::Cookie).collect();
+        let whole = cookies.join(&b"; "[..]);
+        request.set(Known::Cookie, &whole);
+    }
     if request.get(Known::Method) != Some(b"CONNECT") {
         return;
     }

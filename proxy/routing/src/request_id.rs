@@ -47,7 +47,8 @@ pub fn set(request: &mut Headers, manager: &HttpManager, edge: bool, random: [u6
         return;
     }
     let replace = edge && !manager.preserve_external_request_id;
-    if replace || !request.has(Known::XRequestId) {
+    let none = request.get(Known::XRequestId).is_none_or(<[u8]>::is_empty);
+    if replace || none {
         request.set(Known::XRequestId, &uuid(random));
     }
 }

@@ -1,6 +1,6 @@
 use graph::manager::HttpManager;
 use graph::route::Forward;
-use headers::Headers;
+use headers::{Headers, Known};
 
 use super::{bytes, fields, forward, get, manager, names, text};
 use crate::hops::*;
@@ -221,4 +221,17 @@ fn a_client_that_waits_for_continue_is_seen() {
     assert!(expects_continue(&get("/", &[("expect", "100-Continue")])));
     assert!(!expects_continue(&get("/", &[("expect", "x")])));
     assert!(!expects_continue(&get("/", &[])));
+}
+
+#[test]
+fn cookies_of_http2_go_on_in_one_field_and_host_counts_without_authority() {
+    let mut request = Headers::new();
+    for (name, value) in [("host", "a.example"), ("cookie", "a=1"), ("cookie", "b=2")] {
+        request.push(name.as_bytes(), value.as_bytes());
+    }
+    request_from_http2(&mut request);
+    assert_eq!(request.get(Known::Authority), Some(&b"a.example"[..]));
+    assert!(!request.has(Known::Host));
+    let cookies: Vec<&[u8]> = request.all(Known::Cookie).collect();
+    assert_eq!(cookies, [b"a=1; b=2"]);
 }
