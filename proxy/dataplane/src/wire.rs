@@ -38,6 +38,8 @@ pub(crate) struct Wire {
     closing: bool,
     /// The socket is broken.
     pub(crate) broken: bool,
+    /// The peer is told by a reset, not by an end, that this is over.
+    pub(crate) abort: bool,
 }
 
 impl Wire {
@@ -56,6 +58,7 @@ impl Wire {
             ended: false,
             closing: false,
             broken: false,
+            abort: false,
         }
     }
 

@@ -256,6 +256,10 @@ impl Worker {
             ..accesslog::Entry::new(self.wall, downstream)
         };
         self.log(&listener.access_logs, &entry);
+        if let Some(c) = self.conns.get_mut(slot) {
+            // Bytes of the client are lost: it is told.
+            c.wire.abort = !c.wire.unread.is_empty();
+        }
         self.close(slot);
     }
 

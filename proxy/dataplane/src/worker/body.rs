@@ -128,8 +128,10 @@ impl Worker {
         };
         s.clock.moved = self.now;
         let (down, place) = (s.down, s.down_place);
-        // Where the proxy itself tells clients to go on, what endpoints say of it is no news (as Envoy).
-        if s.down_gone || s.stage != Stage::Sent || !s.manager.proxy_100_continue {
+        // Who waits for 100 has had it from here.
+        let needless =
+            !s.manager.proxy_100_continue && self.scratch.get(Known::Status) == Some(b"100");
+        if s.down_gone || s.stage != Stage::Sent || needless {
             return;
         }
         if let Some(Role::Server(server)) = self.conns.get_mut(down).map(|c| &mut c.role) {
@@ -357,6 +359,7 @@ fn prepare(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime)
     }
     let manager = s.manager.clone();
     if !manager.filters.suppress_envoy_headers
+        && s.to_up.end
         && let Some(sent) = s.sent_at
     {
         let mut text = itoa::Buffer::new();
@@ -391,7 +394,7 @@ fn prepare(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime)
 }
 
 /// Changes that the route, its weighted cluster and its virtual host ask for.
-fn mutate(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime) {
+pub(super) fn mutate(s: &mut Stream, now: std::time::Instant, wall: std::time::SystemTime) {
     let Some(route) = s.route.clone() else { return };
     let weighted = match (&route.action, &s.cluster) {
         (Action::Forward(forward), Some(cluster)) => match &forward.target {

@@ -5,7 +5,7 @@ use http2::{ErrorCode, Event, HeadersKind};
 use super::{Todo, Worker};
 use crate::codec::{Codec, Place};
 use crate::conn::Role;
-use crate::stream::StreamKey;
+use crate::stream::{Stage, StreamKey};
 
 use super::dispatch::Failure;
 use super::members::Side;
@@ -89,10 +89,14 @@ impl Worker {
                     self.conns.get(slot).map(|c| &c.role),
                     Some(Role::Client(client)) if client.carries
                 );
+                let begun = self
+                    .stream(key)
+                    .is_some_and(|s| s.stage == Stage::Answering && !s.upgrade);
                 let failure = match (by_us, code) {
                     (true, _) => Failure::Protocol,
                     (false, ErrorCode::REFUSED_STREAM) => Failure::Refused,
-                    // Of HTTP/1.1 that is the end of its connection.
+                    // Of HTTP/1.1 that is the end of its connection, and of an answer cut short.
+                    (false, _) if carries && begun => Failure::Protocol,
                     (false, _) if carries => Failure::Terminated,
                     (false, _) => Failure::RemoteReset,
                 };
@@ -177,15 +181,27 @@ impl Worker {
         });
     }
 
+    /// The endpoint's connection broke: an answer that had begun is not whole.
+    pub(super) fn on_client_cut(&mut self, slot: usize) {
+        if let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role)
+            && let Codec::Http1(codec) = &mut client.codec
+            && matches!(codec.end_of_input(), Err(http1::Error::Truncated))
+        {
+            self.fail_all(slot, Failure::Protocol);
+        }
+        self.client_gone(slot);
+    }
+
     /// The endpoint sends no more.
     pub(super) fn on_client_end(&mut self, slot: usize) {
         if let Some(Role::Client(client)) = self.conns.get_mut(slot).map(|c| &mut c.role)
             && let Codec::Http1(codec) = &mut client.codec
         {
-            // A body that ends with its connection ends here.
-            let ended = matches!(codec.end_of_input(), Ok(Some(http1::Event::End)));
-            if let (true, Some(key)) = (ended, client.current) {
-                self.on_answer_data(key, b"", true);
+            match (codec.end_of_input(), client.current) {
+                // A body that ends with its connection ends here.
+                (Ok(Some(http1::Event::End)), Some(key)) => self.on_answer_data(key, b"", true),
+                (Err(http1::Error::Truncated), Some(_)) => self.fail_all(slot, Failure::Protocol),
+                _ => {}
             }
         }
         self.client_gone(slot);

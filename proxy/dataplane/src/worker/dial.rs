@@ -28,6 +28,9 @@ const ANSWER_WINDOW: u32 = 256 << 10;
 /// nobody takes must not stop those of other clients on the same connection.
 const ANSWERS_WINDOW: u32 = 16 << 20;
 
+/// Bytes of an answer's head by HTTP/1 (Envoy's limit is not configurable).
+const MAX_RESPONSE_HEAD: usize = 80 << 10;
+
 impl Worker {
     /// Opens connections as long as those being opened do not suffice for who waits.
     pub(super) fn dial_for_pool(&mut self, host: &Rc<HostState>, pool: usize, cluster: ClusterId) {
@@ -294,7 +297,10 @@ impl Worker {
                 } else {
                     Codec::Http1(Box::new(http1::Connection::new(
                         http1::Role::Client,
-                        http1::Config::default(),
+                        http1::Config {
+                            max_head_bytes: MAX_RESPONSE_HEAD,
+                            ..http1::Config::default()
+                        },
                     )))
                 };
                 c.role = Role::Client(Box::new(Client {
@@ -474,6 +480,7 @@ fn http2_client() -> http2::Config {
         connection_window: ANSWERS_WINDOW,
         streams_wait_alone: true,
         extension: Some(telemetry::SETTING),
+        max_header_list_size: 80 << 10,
         ..http2::Config::default()
     }
 }

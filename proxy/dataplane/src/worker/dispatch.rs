@@ -112,13 +112,7 @@ impl Worker {
             return self.reply(key, 503, b"", Flags::NO_CLUSTER_FOUND, "cluster_not_found");
         };
         let cluster = state.cluster.clone();
-        if state.requests >= cluster.limits.requests {
-            let stats = state.metrics.of(thread);
-            stats
-                .counter(ClusterStat::UpstreamRqPendingOverflow)
-                .increment();
-            return self.overflow(key);
-        }
+        let full = state.requests >= cluster.limits.requests;
         let Some(host) = state.pick(destination, &tried, random, hash) else {
             let stats = state.metrics.of(thread);
             stats
@@ -132,6 +126,16 @@ impl Worker {
                 "no_healthy_upstream",
             );
         };
+        if full {
+            let stats = state.metrics.of(thread);
+            stats
+                .counter(ClusterStat::UpstreamRqPendingOverflow)
+                .increment();
+            if let Some(s) = self.stream(key) {
+                s.host = Some(host);
+            }
+            return self.overflow(key);
+        }
         state.requests += 1;
         let stats = state.metrics.of(thread);
         stats.counter(ClusterStat::UpstreamRqTotal).increment();
@@ -159,6 +163,11 @@ impl Worker {
         let pending = self.cluster(cluster.id).map_or(0, |c| c.pending);
         if pending >= cluster.limits.pending {
             self.count_cluster(cluster.id, ClusterStat::UpstreamRqPendingOverflow);
+            // It never had a place at the endpoint.
+            self.abandon_up(key);
+            if let Some(s) = self.stream(key) {
+                s.host = None;
+            }
             return self.overflow(key);
         }
         host.with(pool, |p| p.waiting.push_back(key));

@@ -155,7 +155,8 @@ impl Worker {
                 // The rest of the connection cannot be read before the head's.
                 server.head_since = None;
                 codec.go_away(ErrorCode::ENHANCE_YOUR_CALM);
-                self.streams_of(slot, |w, key| w.client_gone_from(key, late.details));
+                let flags = accesslog::Flags::DOWNSTREAM_CONNECTION_TERMINATION;
+                self.streams_of(slot, |w, key| w.client_gone_from(key, flags, late.details));
                 self.close_soon(slot);
             }
             Codec::Http1(codec) => {

@@ -33,13 +33,18 @@ impl Worker {
     }
 
     /// The client takes no answer any more.
-    pub(super) fn client_gone_from(&mut self, key: StreamKey, details: &'static str) {
+    pub(super) fn client_gone_from(
+        &mut self,
+        key: StreamKey,
+        flags: accesslog::Flags,
+        details: &'static str,
+    ) {
         let Some(s) = self.stream(key) else { return };
         s.down_gone = true;
         if s.details.is_empty() || s.stage != Stage::Local {
             s.details = details.into();
         }
-        s.flags |= accesslog::Flags::DOWNSTREAM_CONNECTION_TERMINATION;
+        s.flags |= flags;
         if !s.head_sent {
             s.status = 0;
         }

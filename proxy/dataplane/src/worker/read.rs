@@ -186,10 +186,7 @@ impl Worker {
         let left = match c.role {
             Role::Server(_) => self.on_server_bytes(slot, bytes),
             Role::Client(_) => self.on_client_bytes(slot, bytes),
-            Role::Tunnel(_) => {
-                self.on_tunnel_bytes(slot, bytes);
-                0
-            }
+            Role::Tunnel(_) => self.on_tunnel_bytes(slot, bytes),
             _ => 0,
         };
         if left > 0
@@ -251,14 +248,12 @@ impl Worker {
     /// The peer sends no more.
     fn on_end(&mut self, slot: usize) {
         match self.conns.get(slot).map(|c| &c.role) {
+            // What came does not tell what it is, and no more comes.
             Some(Role::Inspecting(_)) => {
-                self.try_chain(slot, false);
-                if matches!(
-                    self.conns.get(slot).map(|c| &c.role),
-                    Some(Role::Inspecting(_))
-                ) {
-                    self.close(slot);
+                if let Some(c) = self.conns.get_mut(slot) {
+                    c.wire.abort = !c.wire.unread.is_empty();
                 }
+                self.close(slot);
             }
             Some(Role::Server(_)) => self.on_server_end(slot),
             Some(Role::Client(_)) => self.on_client_end(slot),
@@ -277,8 +272,11 @@ impl Worker {
         tracing::debug!("connection {}: {error}", c.number);
         c.wire.broken = true;
         match &c.role {
-            Role::Server(_) => self.server_gone(slot),
-            Role::Client(_) => self.client_gone(slot),
+            Role::Server(_) => self.on_server_end(slot),
+            Role::Client(_) => self.on_client_cut(slot),
+            Role::Tunnel(_) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                self.tunnel_reset(slot);
+            }
             Role::Tunnel(_) => self.tunnel_gone(slot),
             Role::Dialing(_) => self.dial_failed(slot, &error.to_string()),
             Role::Inspecting(_) | Role::Accepting(..) | Role::Closing => self.close(slot),

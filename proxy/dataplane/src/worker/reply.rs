@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use accesslog::Flags;
 use graph::policy::Abort;
+use graph::route::Action;
 use headers::{Headers, Known};
 
 use super::Worker;
@@ -34,7 +35,7 @@ impl Worker {
         flags: Flags,
         details: impl Into<Cow<'static, str>>,
     ) {
-        let wall = self.wall;
+        let (now, wall) = (self.now, self.wall);
         let Some(s) = live(&mut self.streams, key) else {
             return;
         };
@@ -68,6 +69,9 @@ impl Worker {
                 percent_encoded(body, &mut message);
                 head.push_known(Known::GrpcMessage, &message);
             }
+            for field in more.iter() {
+                head.push_field(field);
+            }
         } else {
             s.status = status;
             head.push_known(Known::Status, status.to_string().as_bytes());
@@ -82,6 +86,10 @@ impl Worker {
             }
         }
         head.push_known(Known::Date, self.date.at(wall));
+        let of_route = s.route.as_ref();
+        if of_route.is_some_and(|r| !matches!(r.action, Action::Forward(_))) {
+            super::body::mutate(s, now, wall);
+        }
         routing::server::set(&mut s.response, &s.manager);
         let body: &[u8] = if grpc || s.is_head { b"" } else { body };
         s.to_down.bytes.extend_from_slice(body);
@@ -158,9 +166,10 @@ impl Worker {
                 if let Some(s) = self.stream(key) {
                     s.grpc_status = Some(status);
                 }
+                // Of gRPC or not: Envoy answers the one with the status, the other with 200.
                 self.reply(
                     key,
-                    routing::grpc::status_to_http(status),
+                    200,
                     b"fault filter abort",
                     Flags::FAULT_INJECTED,
                     "fault_filter_abort",

@@ -137,8 +137,12 @@ impl Worker {
                 "missing_path_rejected",
             );
         }
-        // CONNECT has none.
         let path = s.request.get(Known::Path);
+        // An asterisk, say: nothing routes there.
+        if path.is_some_and(|path| path.first() != Some(&b'/')) {
+            return self.reply(key, 404, b"", Flags::default(), "absolute_path_rejected");
+        }
+        // CONNECT has none.
         match path.map_or(Normalized::Same, |path| {
             routing::normalize(path, rules(&manager))
         }) {
@@ -176,6 +180,7 @@ impl Worker {
         if let Some(cors) = route.cors.as_ref().filter(|_| manager.filters.cors) {
             let mut answer = Headers::new();
             if routing::cors::judge(cors, &s.request, &mut answer) == Verdict::Answer {
+                self.name_cluster(key, &route);
                 return self.reply_with(key, 200, &answer, b"", Flags::default(), "cors_response");
             }
         }
@@ -190,6 +195,7 @@ impl Worker {
         });
         let delay = injected.delay.unwrap_or(Duration::ZERO);
         if let Some(abort) = injected.abort {
+            self.name_cluster(key, &route);
             return self.abort(key, abort, delay);
         }
         match &route.action {
@@ -198,7 +204,7 @@ impl Worker {
                 self.reply(key, *status, &body, Flags::default(), "direct_response");
             }
             Action::Redirect(redirect) => {
-                let scheme: &[u8] = if s.facts.tls { b"https" } else { b"http" };
+                let scheme = s.request.get(Known::Scheme).unwrap_or(b"http");
                 let to = routing::redirect(&s.request, redirect, matched, scheme);
                 self.redirect_to(key, to.status, &to.location, "direct_response");
             }
@@ -206,6 +212,16 @@ impl Worker {
                 self.forward(key, &table, &route, forward, matched, edge, delay);
             }
         }
+    }
+
+    /// Notes where a request that is answered here would have gone, for its log line.
+    fn name_cluster(&mut self, key: StreamKey, route: &Route) {
+        let graph = self.graph.clone();
+        let (Some(s), Action::Forward(forward)) = (self.stream(key), &route.action) else {
+            return;
+        };
+        let choice = routing::choose(&forward.target, &s.request, s.random, by_name(&graph));
+        s.cluster = choice.cluster.and_then(|id| graph.cluster(id)).cloned();
     }
 
     /// Prepares a request for its cluster and queues it.
@@ -231,18 +247,11 @@ impl Worker {
                 .unwrap_or_default()
                 .to_ascii_lowercase();
             if !routing::upgrade_allowed(&manager, forward, &name) {
+                self.name_cluster(key, route);
                 return self.reply(key, 403, b"", Flags::default(), "upgrade_failed");
             }
         }
-        let by_name = |name: &[u8]| {
-            graph
-                .clusters
-                .iter()
-                .flatten()
-                .find(|c| c.name.as_bytes() == name)
-                .map(|c| c.id)
-        };
-        let choice = routing::choose(&forward.target, &s.request, s.random, by_name);
+        let choice = routing::choose(&forward.target, &s.request, s.random, by_name(&graph));
         let Some(cluster) = choice.cluster.and_then(|id| graph.cluster(id)).cloned() else {
             let status = forward.cluster_not_found;
             return self.reply(
@@ -310,6 +319,15 @@ impl Worker {
         if !forward.mirrors.is_empty() {
             self.mirror(key, forward, delay);
         }
+    }
+}
+
+/// Finds clusters that requests name themselves.
+fn by_name(graph: &graph::Graph) -> impl Fn(&[u8]) -> Option<graph::cluster::ClusterId> {
+    |name| {
+        let mut clusters = graph.clusters.iter().flatten();
+        let found = clusters.find(|c| c.name.as_bytes() == name);
+        found.map(|c| c.id)
     }
 }
 

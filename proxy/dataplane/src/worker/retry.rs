@@ -59,12 +59,12 @@ impl Worker {
                 "upstream_per_try_timeout",
             );
         }
-        let transport = match (failure, s.failure.is_empty()) {
-            (Failure::Connect, false) => format!(", transport failure reason: {}", s.failure),
-            _ => String::new(),
+        let again = match s.attempts {
+            0 | 1 => "",
+            _ => "retried and the latest ",
         };
         let body = format!(
-            "upstream connect error or disconnect/reset before headers. reset reason: {}{transport}",
+            "upstream connect error or disconnect/reset before headers. {again}reset reason: {}",
             reason.replace('_', " ")
         );
         let details = match (failure, s.failure.is_empty()) {
@@ -74,7 +74,11 @@ impl Worker {
             ),
             _ => format!("upstream_reset_before_response_started{{{reason}}}"),
         };
-        self.reply(key, 503, body.as_bytes(), flags, details);
+        let status = match failure {
+            Failure::Protocol => 502,
+            _ => 503,
+        };
+        self.reply(key, status, body.as_bytes(), flags, details);
     }
 
     /// Whether an answer is one that the route tries again, and it is tried.

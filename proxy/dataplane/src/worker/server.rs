@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use accesslog::Protocol;
+use accesslog::{Flags, Protocol};
 use graph::manager::{self, HttpManager};
 use headers::Known;
 use http1::Version;
@@ -123,7 +123,11 @@ impl Worker {
                     Err(error) => {
                         tracing::debug!("a client broke HTTP/2: {error}");
                         self.streams_of(slot, |w, key| {
-                            w.client_gone_from(key, "http2.protocol_error")
+                            w.client_gone_from(
+                                key,
+                                Flags::DOWNSTREAM_PROTOCOL_ERROR,
+                                "http2.protocol_error",
+                            )
                         });
                         self.close_soon(slot);
                         return 0;
@@ -214,13 +218,7 @@ impl Worker {
                     s.to_up.end = end_stream;
                 }
                 if too_large {
-                    self.reply(
-                        key,
-                        431,
-                        b"",
-                        accesslog::Flags::default(),
-                        "request_headers_too_large",
-                    );
+                    self.reply(key, 431, b"", Flags::default(), "request_headers_too_large");
                 } else {
                     self.decide(key);
                 }
@@ -250,13 +248,19 @@ impl Worker {
                 let Some(key) = self.key_of(token, slot) else {
                     return;
                 };
-                let details = match by_us {
-                    true => "http2.violation.of.message.rule",
+                let (flags, details) = match by_us {
+                    true => (
+                        Flags::DOWNSTREAM_PROTOCOL_ERROR,
+                        "http2.violation.of.messaging.rule",
+                    ),
                     // Of HTTP/1.1 that is the end of its connection.
-                    false if self.carries(slot) => "downstream_remote_disconnect",
-                    false => "http2.remote_reset",
+                    false if self.carries(slot) => (
+                        Flags::DOWNSTREAM_CONNECTION_TERMINATION,
+                        "downstream_remote_disconnect",
+                    ),
+                    false => (Flags::DOWNSTREAM_REMOTE_RESET, "http2.remote_reset"),
                 };
-                self.client_gone_from(key, details);
+                self.client_gone_from(key, flags, details);
             }
             Event::Writable { token, .. } => {
                 if let Some(key) = self.key_of(token, slot) {
@@ -334,20 +338,30 @@ impl Worker {
         };
         if let Some(key) = current {
             // Its head was good and went on: only its body broke.
-            self.client_gone_from(key, error.details());
+            let flags = Flags::DOWNSTREAM_PROTOCOL_ERROR;
+            let unanswered = self.stream(key).is_some_and(|s| !s.head_sent);
+            if unanswered {
+                let body = phrase(error.status());
+                self.reply(key, error.status(), body, flags, error.details());
+            } else {
+                self.client_gone_from(key, flags, error.details());
+            }
             self.close_soon(slot);
             return;
         }
-        if matches!(
-            error,
-            http1::Error::Truncated | http1::Error::ClosedBeforeResponse
-        ) {
+        if *error == http1::Error::ClosedBeforeResponse {
             self.close(slot);
             return;
         }
+        // What was read of a broken head is no request's.
+        self.scratch.clear();
         let Some(key) = self.begin(slot, Place::Http1, Protocol::Http11) else {
             return;
         };
+        if *error == http1::Error::Truncated {
+            self.server_gone(slot);
+            return;
+        }
         if let Some(Role::Server(server)) = self.conns.get_mut(slot).map(|c| &mut c.role) {
             server.current = Some(key);
             if let Codec::Http1(codec) = &mut server.codec {
@@ -356,13 +370,12 @@ impl Worker {
         }
         if let Some(s) = self.stream(key) {
             s.to_up.end = true;
-            s.flags = accesslog::Flags::DOWNSTREAM_PROTOCOL_ERROR;
         }
         self.reply(
             key,
             error.status(),
-            b"",
-            accesslog::Flags::DOWNSTREAM_PROTOCOL_ERROR,
+            phrase(error.status()),
+            Flags::DOWNSTREAM_PROTOCOL_ERROR,
             error.details(),
         );
         self.close_soon(slot);
@@ -377,8 +390,12 @@ impl Worker {
             Codec::Http2(_) => self.server_gone(slot),
             Codec::Http1(codec) => {
                 // Envoy treats a half-closed client as gone, one that has upgraded too.
-                let _ = codec.end_of_input();
-                self.server_gone(slot);
+                match (codec.end_of_input(), server.current) {
+                    (Err(error @ http1::Error::Truncated), None) => {
+                        self.on_http1_error(slot, &error)
+                    }
+                    _ => self.server_gone(slot),
+                }
             }
         }
     }
@@ -389,7 +406,8 @@ impl Worker {
             c.wire.broken = true;
         }
         self.streams_of(slot, |w, key| {
-            w.client_gone_from(key, "downstream_remote_disconnect")
+            let flags = Flags::DOWNSTREAM_CONNECTION_TERMINATION;
+            w.client_gone_from(key, flags, "downstream_remote_disconnect")
         });
         self.close(slot);
     }
@@ -430,6 +448,16 @@ fn http2_server(manager: &HttpManager) -> http2::Config {
         max_header_list_size: manager.max_request_headers_kib.saturating_mul(1024),
         max_header_fields: manager.max_headers_count,
         ..http2::Config::default()
+    }
+}
+
+/// What Envoy says in an answer to a request that cannot be read.
+fn phrase(status: u16) -> &'static [u8] {
+    match status {
+        426 => b"Upgrade Required",
+        431 => b"Request Header Fields Too Large",
+        501 => b"Not Implemented",
+        _ => b"Bad Request",
     }
 }
 

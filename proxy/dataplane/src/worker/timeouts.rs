@@ -147,7 +147,9 @@ impl Worker {
         if s.stage == Stage::Local {
             return;
         }
-        s.clock.whole = after(now, s.timeouts.whole);
+        // An injected delay is not the route's time: before the first attempt nothing else waits.
+        let held = s.clock.retry.filter(|_| s.attempts == 0);
+        s.clock.whole = after(held.unwrap_or(now), s.timeouts.whole);
         if s.stage == Stage::Sent {
             s.clock.attempt = after(now, s.timeouts.each);
         }

@@ -139,28 +139,31 @@ impl Worker {
             let (cluster, destination) = (draw(&record.proxy, random), record.facts.destination);
             return self.dial_tunnel(down, cluster, destination);
         }
-        self.end_tunnel(down, Flags::UPSTREAM_CONNECTION_FAILURE);
+        let flags = Flags::UPSTREAM_CONNECTION_FAILURE | Flags::UPSTREAM_RETRY_LIMIT_EXCEEDED;
+        self.end_tunnel(down, flags);
     }
 
-    /// Bytes came on one half.
-    pub(super) fn on_tunnel_bytes(&mut self, slot: usize, bytes: &[u8]) {
+    /// Bytes came on one half. How many at the end were left for later.
+    pub(super) fn on_tunnel_bytes(&mut self, slot: usize, bytes: &[u8]) -> usize {
         let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(slot).map(|c| &mut c.role) else {
-            return;
+            return 0;
         };
-        let peer = tunnel.peer;
+        let Some(peer) = tunnel.peer else {
+            // They came with the end of the handshake, and the endpoint is being dialled yet.
+            return bytes.len();
+        };
         if let Some(record) = tunnel.record.as_deref_mut() {
             record.received += bytes.len() as u64;
         }
-        let Some(peer) = peer else { return };
         let from_endpoint = tunnel.record.is_none();
         if from_endpoint && let Some(record) = self.record_of(peer) {
             record.sent += bytes.len() as u64;
         }
         let Some(c) = self.conns.get_mut(peer) else {
-            return;
+            return 0;
         };
         let Role::Tunnel(other) = &mut c.role else {
-            return;
+            return 0;
         };
         other.waiting.extend_from_slice(bytes);
         if other.waiting.len() >= ENOUGH
@@ -169,6 +172,7 @@ impl Worker {
             c.paused = true;
         }
         self.touch(peer);
+        0
     }
 
     /// A half may take more.
@@ -260,6 +264,23 @@ impl Worker {
         }
     }
 
+    /// A half was reset: the other hears it so.
+    pub(super) fn tunnel_reset(&mut self, slot: usize) {
+        let Some(Role::Tunnel(tunnel)) = self.conns.get(slot).map(|c| &c.role) else {
+            return;
+        };
+        let (of_client, peer) = (tunnel.record.is_some(), tunnel.peer);
+        if let Some(c) = peer.and_then(|peer| self.conns.get_mut(peer)) {
+            c.wire.abort = true;
+            c.wire.broken = true;
+        }
+        match (of_client, peer) {
+            (true, _) => self.end_tunnel(slot, Flags::NONE),
+            (false, Some(down)) => self.end_tunnel(down, Flags::UPSTREAM_REMOTE_RESET),
+            (false, None) => self.close(slot),
+        }
+    }
+
     /// Ends both halves and writes the client's line.
     fn end_tunnel(&mut self, down: usize, flags: Flags) {
         let Some(c) = self.conns.get_mut(down) else {
@@ -269,6 +290,11 @@ impl Worker {
             return;
         };
         let (peer, record) = (tunnel.peer.take(), tunnel.record.take());
+        if peer.is_none() {
+            // Bytes of the client that are lost, here or in the kernel: it is told.
+            let in_kernel = matches!(c.wire.socket.peek(&mut [0]), Ok(1..));
+            c.wire.abort = c.wire.tls.is_none() && (in_kernel || !c.left.is_empty());
+        }
         self.close_soon(down);
         if let Some(peer) = peer {
             if let Some(Role::Tunnel(other)) = self.conns.get_mut(peer).map(|c| &mut c.role) {

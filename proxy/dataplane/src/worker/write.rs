@@ -188,7 +188,12 @@ impl Worker {
         c.open = None;
         c.counted = None;
         let _ = self.poll.registry().deregister(&mut c.wire.socket);
-        let _ = c.wire.socket.shutdown(std::net::Shutdown::Both);
+        if c.wire.abort {
+            let reset = Some(std::time::Duration::ZERO);
+            let _ = socket2::SockRef::from(&c.wire.socket).set_linger(reset);
+        } else {
+            let _ = c.wire.socket.shutdown(std::net::Shutdown::Both);
+        }
         self.gone.push(slot);
     }
 
@@ -199,6 +204,9 @@ impl Worker {
         };
         if c.gone {
             return;
+        }
+        if c.wire.abort {
+            return self.close(slot);
         }
         match &c.role {
             Role::Server(s) => {

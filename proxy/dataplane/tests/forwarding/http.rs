@@ -189,8 +189,8 @@ async fn what_cannot_be_sent_on_is_answered_as_envoy_does() {
     let _plane = started(address, &graph(address, network, clusters)).await;
     let mut two = http2(address).await;
     let mut one = http1(address).await;
-    let refused = "upstream connect error or disconnect/reset before headers. reset reason: remote connection \
-                   failure, transport failure reason: delayed connect error: Connection refused";
+    let refused = "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: \
+                   remote connection failure";
     for (path, status, body) in [
         ("/dead", 503, refused),
         ("/empty", 503, "no healthy upstream"),
