@@ -16,7 +16,7 @@ use stats::{HttpStat, Metrics};
 
 use crate::codec::Codec;
 use crate::peer::Certificate;
-use crate::stream::StreamKey;
+use crate::stream::{Queue, StreamKey};
 use crate::telemetry::{Announced, Labels};
 use crate::upstream::host::HostState;
 use crate::wire::Wire;
@@ -238,7 +238,7 @@ pub(crate) struct Tunnel {
     /// The other half; `None` until it is there, and once it is gone.
     pub(crate) peer: Option<usize>,
     /// Bytes for this half that its socket has not taken.
-    pub(crate) waiting: Vec<u8>,
+    pub(crate) waiting: Queue,
     /// The other half has ended: end this direction after `waiting`.
     pub(crate) finish: bool,
     /// On the client's half: what the log line says at the end.

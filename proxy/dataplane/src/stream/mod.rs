@@ -1,6 +1,7 @@
 //! A request on its way through the proxy and its answer back.
 
 pub(crate) mod clock;
+mod queue;
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -15,6 +16,8 @@ use headers::Headers;
 use slab::Slab;
 
 use clock::Clock;
+
+pub(crate) use queue::Queue;
 
 use crate::codec::Place;
 use crate::conn::Downstream;
@@ -52,7 +55,7 @@ pub(crate) enum Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     /// Body bytes.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Queue,
     /// The message ends after them.
     pub(crate) end: bool,
     /// Trailers come before the end.

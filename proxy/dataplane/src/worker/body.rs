@@ -85,7 +85,7 @@ impl Worker {
         if !s.to_up.bytes.is_empty() || end {
             let taken = client.codec.data(place, &s.to_up.bytes, end);
             let all = taken == s.to_up.bytes.len();
-            s.to_up.bytes.drain(..taken);
+            s.to_up.bytes.take(taken);
             s.is_split |= taken > 0 && s.replay.is_none();
             s.to_up.done = end && all;
             if taken > 0 {
@@ -294,7 +294,7 @@ impl Worker {
             let taken = server.codec.data(s.down_place, &s.to_down.bytes, end);
             let all = taken == s.to_down.bytes.len();
             s.bytes_sent += taken as u64;
-            s.to_down.bytes.drain(..taken);
+            s.to_down.bytes.take(taken);
             s.to_down.done = end && all;
             if taken > 0 {
                 s.clock.moved = self.now;

@@ -175,7 +175,7 @@ impl Worker {
         self.abandon_up(key);
         let Some(s) = self.stream(key) else { return };
         s.stage = Stage::Waiting;
-        s.to_up.bytes = body;
+        s.to_up.bytes = body.into();
         s.to_up.done = false;
         // Kept here in any case: the client need not wait for the next attempt.
         let (down, down_place, owed) = (s.down, s.down_place, std::mem::take(&mut s.owed_down));

@@ -11,6 +11,7 @@ use stats::ClusterStat;
 
 use super::Worker;
 use crate::conn::{Downstream, Purpose, Record, Role, Tunnel};
+use crate::stream::Queue;
 use crate::stream::clock::after;
 
 /// Bytes that wait for one half before the other is read no further.
@@ -49,7 +50,7 @@ impl Worker {
         }
         c.role = Role::Tunnel(Box::new(Tunnel {
             peer: None,
-            waiting: Vec::new(),
+            waiting: Queue::default(),
             finish: false,
             record: Some(Box::new(record)),
         }));
@@ -106,7 +107,7 @@ impl Worker {
         };
         c.role = Role::Tunnel(Box::new(Tunnel {
             peer: Some(down),
-            waiting: Vec::new(),
+            waiting: Queue::default(),
             finish: false,
             record: None,
         }));
@@ -185,7 +186,7 @@ impl Worker {
         };
         if !tunnel.waiting.is_empty() {
             let n = c.wire.send(&tunnel.waiting);
-            tunnel.waiting.drain(..n);
+            tunnel.waiting.take(n);
             if n > 0 {
                 c.quiet_since = self.now;
                 c.wire.flush();
