@@ -63,7 +63,7 @@ impl Worker {
         let Some(s) = self.stream(key) else { return };
         s.to_up.trailers = Some(trailers);
         s.to_up.end |= end;
-        s.is_split |= s.replay.take().is_some_and(|kept| kept != s.to_up.bytes);
+        s.is_split |= s.replay.take().is_some_and(|kept| *kept != *s.to_up.bytes);
     }
 
     /// Sends on what of a request's body can go.

@@ -8,6 +8,7 @@ use slab::Slab;
 use super::Worker;
 use crate::conn::Role;
 use crate::held::Held;
+use crate::stream::Queue;
 use crate::timers::Timer;
 
 /// A connection that was quiet for so long gives back its buffers.
@@ -39,7 +40,9 @@ impl Worker {
             match &mut c.role {
                 Role::Server(server) => server.codec.shrink(),
                 Role::Client(client) => client.codec.shrink(),
-                Role::Tunnel(tunnel) if tunnel.waiting.is_empty() => tunnel.waiting = Vec::new(),
+                Role::Tunnel(tunnel) if tunnel.waiting.is_empty() => {
+                    tunnel.waiting = Queue::default()
+                }
                 _ => {}
             }
             c.wire.shrink();

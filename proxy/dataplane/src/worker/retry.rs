@@ -10,7 +10,7 @@ use stats::ClusterStat;
 
 use super::dispatch::Failure;
 use super::{Todo, Worker};
-use crate::stream::{Stage, Stream, StreamKey};
+use crate::stream::{Queue, Stage, Stream, StreamKey};
 
 /// How often a request is moved on: endpoints that all go away must not keep it for ever.
 const MOST_MOVES: u8 = 8;
@@ -139,7 +139,7 @@ impl Worker {
         state.retries += 1;
         let stats = state.metrics.of(thread);
         stats.counter(ClusterStat::UpstreamRqRetry).increment();
-        self.restart(key, replay);
+        self.restart(key, replay.into());
         let Some(s) = self.stream(key) else {
             return false;
         };
@@ -159,7 +159,7 @@ impl Worker {
             return false;
         }
         let whole = match &s.replay {
-            Some(replay) => replay.clone(),
+            Some(replay) => replay.clone().into(),
             None => std::mem::take(&mut s.to_up.bytes),
         };
         s.moves += 1;
@@ -171,11 +171,11 @@ impl Worker {
     }
 
     /// Goes back to where no attempt is under way.
-    fn restart(&mut self, key: StreamKey, body: Vec<u8>) {
+    fn restart(&mut self, key: StreamKey, body: Queue) {
         self.abandon_up(key);
         let Some(s) = self.stream(key) else { return };
         s.stage = Stage::Waiting;
-        s.to_up.bytes = body.into();
+        s.to_up.bytes = body;
         s.to_up.done = false;
         // Kept here in any case: the client need not wait for the next attempt.
         let (down, down_place, owed) = (s.down, s.down_place, std::mem::take(&mut s.owed_down));
