@@ -16,6 +16,7 @@ mod host;
 mod interrupted;
 mod outage;
 mod privilege;
+mod rollout;
 mod routing;
 mod strict;
 mod traffic;

@@ -107,20 +107,28 @@ fn outages(mesh: Mesh) {
 
 #[test]
 fn traffic_goes_on_when_a_greeter_is_killed_and_the_replica_comes_back() {
-    let mesh = Mesh::up_and_labelled("killed");
+    survives_a_killed_greeter(&Mesh::up_and_labelled("killed"));
+}
+
+#[test]
+fn it_goes_on_likewise_on_our_own_data_plane() {
+    survives_a_killed_greeter(&Mesh::up_on_our_own("killed-own").labelled());
+}
+
+fn survives_a_killed_greeter(mesh: &Mesh) {
     mesh.applied(GREETER);
     let pods = mesh.ready("default", APP, 3, 2);
     mesh.balanced(&pods[0], APP, TARGET, 3);
     let flow = Flow::default();
     let report = std::thread::scope(|scope| {
         let _ends = EndsWith(&flow);
-        let traffic = Traffic::begin(scope, &flow, &mesh, &pods[0], APP, TARGET);
+        let traffic = Traffic::begin(scope, &flow, mesh, &pods[0], APP, TARGET);
         let victims = mesh.pods("default", APP);
         let victim = victims
             .iter()
             .find(|pod| pod.name() == pods[1])
             .expect("it is there");
-        kill_and_see_it_return(&mesh, "default", victim, APP, "greeter");
+        kill_and_see_it_return(mesh, "default", victim, APP, "greeter");
         traffic.goes_on();
         traffic.end()
     });
