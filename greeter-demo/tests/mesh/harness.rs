@@ -260,6 +260,19 @@ impl Mesh {
         });
     }
 
+    /// Entries of a sidecar's access log that are not of plain success, those before it knew any endpoint apart.
+    pub(super) fn troubled(&self, pod: &str) -> Vec<String> {
+        let log = self.ok(&["logs", pod, "-c", "istio-proxy"]);
+        log.lines()
+            .filter(|line| {
+                !line.contains(" UH ")
+                    && line.starts_with('[')
+                    && !line.contains("\" 200 - via_upstream - ")
+            })
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// Entries of a sidecar's access log of requests that came in for the greeter.
     pub(super) fn inbound(&self, pod: &str) -> Vec<String> {
         let log = self.ok(&["logs", pod, "-c", "istio-proxy"]);

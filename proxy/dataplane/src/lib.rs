@@ -108,6 +108,16 @@ impl DataPlane {
         self.tell(|| Message::Drain { inbound_only });
     }
 
+    /// Takes no connections any more and returns once no request is under way, or after `within`: clients have been told
+    /// by then which of their requests were never looked at. Connections of bytes are cut.
+    pub fn leave(&self, within: Duration) {
+        let (done, left) = channel::<()>();
+        self.tell(|| Message::Leave(within, done.clone()));
+        drop(done);
+        // Each worker drops its sender as it ends.
+        let _ = left.recv_timeout(within + PATIENCE);
+    }
+
     /// Connections of clients that are open now, of inbound and of outbound listeners.
     #[must_use]
     pub fn open_connections(&self) -> [u64; 2] {

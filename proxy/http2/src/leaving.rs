@@ -7,9 +7,10 @@ use crate::{Connection, ConnectionError, ErrorCode, Role, wire};
 pub(crate) enum Leaving {
     /// We stay.
     No,
-    /// GOAWAY with 2^31-1 and a PING are sent: the peer opens no more streams once it has read them, those it opened
-    /// before are taken.
+    /// GOAWAY with 2^31-1 is sent: the peer opens no more streams once it has read it, those it opened before are taken.
     Announced,
+    /// And a PING after it: its acknowledgment says that all of those have come.
+    Asked,
     /// GOAWAY with the last stream taken is sent: later ones are dropped without a word.
     Final {
         /// That stream.
@@ -29,26 +30,23 @@ impl Connection {
         self.leave(code, "");
     }
 
-    /// Leaves gracefully (RFC 9113, 6.8): of a server, GOAWAY with 2^31-1 and a PING, and once that is acknowledged
-    /// GOAWAY with the last stream taken. A peer that does not acknowledge is for the caller's clock, and
-    /// [`Connection::go_away`]. A client, which takes no streams, sends one GOAWAY.
+    /// Leaves gracefully (RFC 9113, 6.8): of a server, GOAWAY with 2^31-1 unless that was announced, a PING, and once
+    /// that is acknowledged GOAWAY with the last stream taken. A peer that does not acknowledge is for the caller's
+    /// clock, and [`Connection::go_away`]. A client, which takes no streams, sends one GOAWAY.
     pub fn drain(&mut self) {
-        if self.leaving != Leaving::No {
-            return;
-        }
-        if self.role == Role::Client {
+        if self.role == Role::Client && self.leaving == Leaving::No {
             self.leave(ErrorCode::NO_ERROR, "");
-            return;
         }
-        self.leaving = Leaving::Announced;
-        let out = self.output.buffer();
-        wire::go_away(wire::MAX_31, ErrorCode::NO_ERROR, "", out);
-        wire::ping(false, LEAVE_PING, out);
+        self.announce();
+        if self.leaving == Leaving::Announced {
+            self.leaving = Leaving::Asked;
+            wire::ping(false, LEAVE_PING, self.output.buffer());
+        }
     }
 
     /// The PING of `drain` came back: every stream that the peer opened before it knew has come.
     pub(crate) fn announcement_was_read(&mut self) {
-        if self.leaving == Leaving::Announced {
+        if self.leaving == Leaving::Asked {
             self.leave(ErrorCode::NO_ERROR, "");
         }
     }
@@ -76,7 +74,7 @@ impl Connection {
             Leaving::Final { .. } if code == ErrorCode::NO_ERROR => return,
             // The number never increases.
             Leaving::Final { last } => last,
-            Leaving::No | Leaving::Announced => self.last_peer,
+            Leaving::No | Leaving::Announced | Leaving::Asked => self.last_peer,
         };
         self.leaving = match code {
             ErrorCode::NO_ERROR => Leaving::Final { last },

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent::node::ISTIO_VERSION;
 use control::{Options, SystemResolver};
@@ -38,7 +39,11 @@ pub enum RunError {
     Admin(io::Error),
 }
 
-/// Runs until `shutdown`. Requests under way then are cut: whoever ends the proxy drains it first, as Envoy's agent does.
+/// How long requests that are under way at the end have; the agent waits longer before it kills.
+const LEAVE: Duration = Duration::from_secs(3);
+
+/// Runs until `shutdown`, and then until no request is under way. Whoever ends the proxy drains it first, as Envoy's agent
+/// does.
 ///
 /// # Errors
 /// [`RunError`] says what could not be started.
@@ -82,11 +87,15 @@ pub async fn run(arguments: &Arguments, shutdown: CancellationToken) -> Result<(
         // The control thread ends with `shutdown` alone.
         shutdown.cancelled().await;
     };
-    tokio::select! {
+    let ended = tokio::select! {
+        // It ends with `shutdown` too, and then nothing is wrong.
         served = serving => served.map_err(RunError::Admin),
         () = publishing => Ok(()),
         () = shutdown.cancelled() => Ok(()),
-    }
+    };
+    // Nothing runs here any more that must not wait.
+    admin.plane.leave(LEAVE);
+    ended
 }
 
 /// The workload that a node's metadata describes, as Istio's metrics label it.

@@ -34,6 +34,7 @@ impl Worker {
                     let _ = to.send(self.held());
                 }
                 Ok(Message::Drain { inbound_only }) => self.drain(inbound_only),
+                Ok(Message::Leave(within, done)) => self.leave(within, done),
                 Ok(Message::Stop) | Err(TryRecvError::Disconnected) => {
                     self.stopping = true;
                     return;
@@ -66,11 +67,7 @@ impl Worker {
             .map(|(at, _)| at)
             .collect();
         for at in gone {
-            // What the kernel has accepted for this socket would be lost with it.
-            self.accept(at);
-            if let Some(mut listening) = self.listening.try_remove(at) {
-                let _ = self.poll.registry().deregister(&mut listening.socket);
-            }
+            self.stop_listening(at);
         }
         self.graph = graph;
         for (listener, address) in wanted {
@@ -185,6 +182,15 @@ impl Worker {
         for slot in slots {
             self.drain_conn(slot, Some(REPLACED));
             self.watch_conn(slot);
+        }
+    }
+
+    /// Closes a listening socket.
+    pub(super) fn stop_listening(&mut self, at: usize) {
+        // What the kernel has accepted for it would be lost with it.
+        self.accept(at);
+        if let Some(mut listening) = self.listening.try_remove(at) {
+            let _ = self.poll.registry().deregister(&mut listening.socket);
         }
     }
 

@@ -12,6 +12,7 @@ mod dial;
 mod dispatch;
 mod ending;
 mod finish;
+mod leave;
 mod members;
 mod mirror;
 mod quiet;
@@ -52,6 +53,7 @@ use crate::stream::{Stream, StreamKey, live};
 use crate::telemetry::Telemetry;
 use crate::timers::{Timer, Timers};
 use crate::upstream::cluster::ClusterState;
+use leave::Leaving;
 
 /// What a worker is told from outside.
 #[derive(Debug)]
@@ -67,6 +69,9 @@ pub(crate) enum Message {
     Report(Sender<Vec<ClusterReport>>),
     /// Say what you hold.
     Held(Sender<Held>),
+    /// Take no connections any more, go on until no request is under way or this long, then end. The sender is dropped
+    /// then.
+    Leave(Duration, Sender<()>),
     /// End now.
     Stop,
 }
@@ -159,6 +164,7 @@ pub(crate) struct Worker {
     open: OpenConnections,
     /// Clients are told that their connections end: those of inbound listeners only (`true`), or all.
     draining: Option<bool>,
+    leaving: Option<Leaving>,
     stopping: bool,
     /// Where it counts, and by which number of its own.
     telemetry: Arc<Telemetry>,
@@ -208,6 +214,7 @@ impl Worker {
             next_generation: 0,
             open,
             draining: None,
+            leaving: None,
             stopping: false,
             telemetry,
             thread,
@@ -246,6 +253,7 @@ impl Worker {
                 self.go_on_reading(slot);
             }
             self.turn();
+            self.leave_if_done();
         }
         self.lines.flush();
     }
@@ -351,6 +359,7 @@ impl Worker {
             self.timers.rest(self.now),
             self.due_conns.rest(self.now),
             self.due_streams.rest(self.now),
+            self.rest_before_leaving(),
         ]
         .into_iter()
         .flatten()

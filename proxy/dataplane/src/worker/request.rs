@@ -71,7 +71,9 @@ impl Worker {
         if s.manager.stats.is_some() && routing::is_grpc(&s.request) {
             s.grpc = Some(GrpcMessages::default());
         }
-        if last {
+        if self.leaving.is_some() {
+            self.leave_client(slot);
+        } else if last {
             self.drain_conn(slot, None);
         }
         Some(key)

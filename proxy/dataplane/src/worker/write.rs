@@ -61,6 +61,14 @@ impl Worker {
             }
         }
         if c.wire.broken {
+            if matches!(c.role, Role::Client(_)) {
+                // What the endpoint said before it went lies in the socket: answers, and which requests it never took.
+                c.wire.readable = true;
+                self.on_readable(slot);
+                if self.conns.get(slot).is_none_or(|c| c.gone) {
+                    return;
+                }
+            }
             self.on_broken(slot, &std::io::Error::from(std::io::ErrorKind::BrokenPipe));
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dataplane::DataPlane;
 use graph::Graph;
@@ -86,4 +87,38 @@ async fn pods_that_are_replaced_one_after_the_other_lose_no_request() {
         }
         load.end().await.is_whole();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pods_that_end_without_having_been_drained_lose_no_request_of_http2() {
+    let entry = free();
+    let routes = vec![route("/", Action::Forward(Box::new(forward(0))))];
+    let base = graph(entry, http(manager(routes, "/dev/null")), Vec::new());
+    let towards = |pod: &Pod| {
+        let cluster = cluster(0, &[pod.address], UpstreamProtocol::Http2);
+        Arc::new(Graph {
+            clusters: vec![Some(Arc::new(cluster))],
+            ..(*base).clone()
+        })
+    };
+    let mut serving = Pod::start("first", UpstreamProtocol::Http2).await;
+    let front = started(entry, &towards(&serving)).await;
+    let load = Load::on(entry).await;
+    for _ in 0..8 {
+        let next = Pod::start("next", UpstreamProtocol::Http2).await;
+        front.publish(&towards(&next));
+        // Told in turn: when workers report, they dial the former pod no more.
+        tokio::task::block_in_place(|| front.report());
+        let leaving = std::mem::replace(&mut serving, next);
+        // Requests are on their way to it, and in it.
+        let left = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            leaving.plane.leave(Duration::from_secs(20));
+            begun.elapsed()
+        });
+        let took = left.await.unwrap();
+        assert!(took < Duration::from_secs(20), "it waited for nothing");
+        load.goes_on().await;
+    }
+    load.end().await.is_whole();
 }

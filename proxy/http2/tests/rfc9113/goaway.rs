@@ -168,6 +168,20 @@ fn a_server_that_only_announces_takes_requests_until_its_caller_leaves() {
 }
 
 #[test]
+fn what_was_announced_is_not_said_again_by_a_server_that_drains() {
+    let mut side = Side::server();
+    side.connection.announce();
+    side.drop_output();
+    side.connection.drain();
+    side.connection.drain();
+    let sent = side.sent();
+    assert_eq!((sent.len(), sent[0].kind), (1, PING));
+    assert!(!side.connection.is_drained());
+    side.see(&frame(PING, ACK, 0, &sent[0].payload));
+    assert!(side.connection.is_drained());
+}
+
+#[test]
 fn a_server_that_hears_no_answer_can_leave_at_once() {
     let mut side = Side::server();
     side.request(1, END_STREAM, GET);
