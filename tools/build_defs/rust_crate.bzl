@@ -17,6 +17,12 @@ load("@strangers//:defs.bzl", "ENVOY", "PYTHON")
 # What a test asks for with required-features, and how it gets it.
 _ROOT_TAGS = ["exclusive", "external", "local", "no-sandbox"]
 
+# What ships is optimized across its crates, as Cargo.toml's release profile says.
+_WHOLE_PROGRAM = select({
+    "//tools/build_defs:shipped": ["-Clto=thin"],
+    "//conditions:default": [],
+})
+
 def _needs(features, programs):
     """(target_compatible_with, env, tags) of a test with these required features."""
     missing, env, tags = [], {}, []
@@ -109,7 +115,7 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
             deps = normal["deps"] + library,
             proc_macro_deps = normal["proc_macro_deps"],
             aliases = normal["aliases"],
-            **dict(shared, **bin_attrs.get(b["name"], {}))
+            **dict(shared, rustc_flags = LINT_FLAGS + _WHOLE_PROGRAM, **bin_attrs.get(b["name"], {}))
         )
         bins["CARGO_BIN_EXE_" + b["name"]] = "$(rootpath :{})".format(b["name"])
         linted.append(":" + b["name"])

@@ -19,7 +19,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 use envoy_types::pb::google::protobuf;
 use graph::chain::{Network, Transport};
 use graph::cluster::UpstreamTransport;
-use graph::tls::{HTTP1_IN_HTTP2, Secured};
+use graph::tls::{DownstreamTls, HTTP1_IN_HTTP2, Secured};
 use mesh::{Authority, HOST, accepted, ready};
 use prost::{Message, Name};
 use rustls::pki_types::ServerName;
@@ -29,6 +29,11 @@ use xds::TypeUrl;
 const ID: &str = "spiffe://cluster.local/ns/default/sa/default";
 
 fn settings(compiler: &mut compile::Compiler) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let (server, client) = sides(compiler);
+    (server.config.clone(), client)
+}
+
+fn sides(compiler: &mut compile::Compiler) -> (Arc<DownstreamTls>, Arc<ClientConfig>) {
     let graph = compiler.graph();
     let inbound = graph
         .listeners
@@ -53,7 +58,7 @@ fn settings(compiler: &mut compile::Compiler) -> (Arc<ServerConfig>, Arc<ClientC
     let UpstreamTransport::Tls(Secured::Ready(client)) = &cluster.transports[0] else {
         panic!()
     };
-    (server.config.clone(), client.config.clone())
+    (server.clone(), client.config.clone())
 }
 
 /// A handshake, to its end with all that comes after it.
@@ -98,9 +103,11 @@ fn both_sides_show_certificates_and_agree_on_the_listeners_protocol() {
 
 #[test]
 fn a_client_of_the_mesh_that_carries_bytes_is_not_refused_for_its_protocol() {
-    let (server, client) = settings(&mut ready(&Authority::new()));
-    let (s, _) = shake(&server, &client, &[b"istio"]).unwrap();
-    assert_eq!(s.alpn_protocol(), Some(&b"istio"[..]));
+    let (server, client) = sides(&mut ready(&Authority::new()));
+    let offered: [&[u8]; 1] = [b"istio"];
+    let server = server.for_client(&offered.map(<[u8]>::to_vec));
+    let (s, _) = shake(server, &client, &offered).unwrap();
+    assert_eq!(s.alpn_protocol(), None);
 }
 
 #[test]

@@ -12,12 +12,33 @@ pub const HTTP1_IN_HTTP2: &[u8] = b"lateen-http/1.1-in-h2/1";
 pub struct DownstreamTls {
     /// Made once for each identity and set of trusted roots; verifies that a client's chain leads to them.
     pub config: Arc<rustls::ServerConfig>,
+    /// The same without ALPN, where `config` has it.
+    pub without_alpn: Option<Arc<rustls::ServerConfig>>,
     /// A client must show a certificate.
     pub require_client_certificate: bool,
     /// What the client's certificate must name, besides leading to the roots; none: any.
     pub peers: PeerNames,
     /// The first URI name of the certificate shown to clients; empty: it has none.
     pub local_uri: Arc<str>,
+}
+
+impl DownstreamTls {
+    /// The settings for a client that offers these protocols. One that offers none of ours goes on without, as with
+    /// Envoy, where the TLS library would refuse it (RFC 7301, 3.2).
+    #[must_use]
+    pub fn for_client(&self, offered: &[Vec<u8>]) -> &Arc<rustls::ServerConfig> {
+        match &self.without_alpn {
+            Some(without)
+                if !offered.is_empty()
+                    && !offered
+                        .iter()
+                        .any(|p| self.config.alpn_protocols.contains(p)) =>
+            {
+                without
+            }
+            _ => &self.config,
+        }
+    }
 }
 
 /// How a cluster opens TLS (`UpstreamTlsContext`).

@@ -103,8 +103,21 @@ impl Compiler {
                     versions: shared.versions,
                 };
                 let config = settings.server(&server).ok()?;
+                let none = Arc::default();
+                let without_alpn = match shared.alpn.is_empty() {
+                    true => None,
+                    false => Some(
+                        settings
+                            .server(&Server {
+                                alpn: &none,
+                                ..server
+                            })
+                            .ok()?,
+                    ),
+                };
                 Some(Served {
                     config,
+                    without_alpn,
                     local_uri: identity.uri(),
                 })
             },

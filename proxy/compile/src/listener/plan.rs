@@ -124,6 +124,7 @@ impl Plan {
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) config: Arc<rustls::ServerConfig>,
+    pub(crate) without_alpn: Option<Arc<rustls::ServerConfig>>,
     /// The workload that the certificate names.
     pub(crate) local_uri: Arc<str>,
 }
@@ -146,9 +147,10 @@ fn filter_chain(given: &Chain, network: &Network, config: Config) -> FilterChain
         .zip(config)
         .map(|(context, config)| match config {
             None => Secured::Waiting,
-            Some(Served { config, local_uri }) => Secured::Ready(Arc::new(DownstreamTls {
-                config,
-                local_uri,
+            Some(served) => Secured::Ready(Arc::new(DownstreamTls {
+                config: served.config,
+                without_alpn: served.without_alpn,
+                local_uri: served.local_uri,
                 require_client_certificate: context.require_client_certificate,
                 peers: context.shared.peers.clone(),
             })),

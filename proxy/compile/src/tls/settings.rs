@@ -18,8 +18,6 @@ use super::verifier::ChainVerifier;
 
 /// Sessions with servers that are kept for each set of settings.
 const SESSIONS: usize = 1024;
-/// What Istio's proxies offer for bytes of which nothing is known.
-const MESH: &[u8] = b"istio";
 
 /// A secret with the hash of what it was made from.
 #[derive(Debug)]
@@ -170,11 +168,6 @@ fn server(of: &Server<'_>) -> Result<ServerConfig, String> {
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = of.alpn.to_vec();
-    // A client that offers none of these is refused by the TLS library where Envoy goes on without; clients of the
-    // mesh that carry bytes offer this one alone.
-    if !of.alpn.is_empty() && !of.alpn.iter().any(|p| p == MESH) {
-        config.alpn_protocols.push(MESH.to_vec());
-    }
     config.ticketer = Arc::new(Tickets {
         inner: rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|e| e.to_string())?,
         remaining: Remaining {

@@ -216,7 +216,7 @@ impl Worker {
             None => self.enter(slot, &chain),
             Some(Secured::Waiting) => self.close(slot),
             // The handshake has a time of its own; inspection may have taken for ever.
-            Some(Secured::Ready(tls)) => match Session::server(&tls.config) {
+            Some(Secured::Ready(tls)) => match Session::server(tls.for_client(protocols)) {
                 Ok(session) => {
                     c.wire.tls = Some(Box::new(session));
                     c.wire.open = false;

@@ -84,9 +84,11 @@ impl Authority {
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain, key)
             .unwrap();
+        let without_alpn = Some(Arc::new(config.clone()));
         config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
         Secured::Ready(Arc::new(DownstreamTls {
             config: Arc::new(config),
+            without_alpn,
             require_client_certificate: true,
             peers: PeerNames::default(),
             local_uri: SERVER.into(),

@@ -142,7 +142,8 @@ async fn bytes_pass_two_hops() {
     let (entry, middle) = (free(), free());
     let serving = secured(
         middle,
-        Some(authority.server(&[b"istio"])),
+        // A client that offers none of these goes on without, as with Envoy.
+        Some(authority.server(&[b"h2", b"http/1.1"])),
         tcp(0),
         vec![cluster(0, &[endpoint], UpstreamProtocol::Http1)],
     );

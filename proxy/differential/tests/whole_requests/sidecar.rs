@@ -26,6 +26,16 @@ pub(crate) fn required(variable: &str) -> PathBuf {
     fs::canonicalize(path).unwrap()
 }
 
+/// A program where the proxy's user can start it, whoever's directory it was built in.
+fn within(directory: &Path, program: &Path) -> PathBuf {
+    let place = directory.join(program.file_name().unwrap());
+    if !place.exists() {
+        fs::copy(program, &place).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    place
+}
+
 /// A process that ends with this value.
 pub(crate) struct Process {
     child: Child,
@@ -146,14 +156,16 @@ pub(crate) fn start(settings: &Settings<'_>) -> Process {
     write("var/run/secrets/istio/root-cert.pem", settings.root);
     write("var/run/secrets/tokens/istio-token", settings.token);
     own(&base);
-    let mut command = Command::new(required("LATEEN_PROXY"));
+    let mut command = Command::new(within(settings.directory, &required("LATEEN_PROXY")));
     command
         .env_clear()
         .current_dir(&base)
         .args(["sidecar", "--baseDir", base.to_str().unwrap()])
         .args(["--domain", "default.svc.cluster.local"]);
     if let Some(envoy) = settings.envoy {
-        command.arg("--envoy").arg(envoy);
+        command
+            .arg("--envoy")
+            .arg(within(settings.directory, envoy));
     }
     let pilot = format!("{}:15012", settings.control_plane);
     let config =
