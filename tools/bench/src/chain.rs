@@ -7,8 +7,8 @@ use crate::changes::Changes;
 use crate::failure::{Doing, Failure};
 use crate::load::{self, Load, Pace};
 use crate::mesh::{Authority, ControlPlane, Hop, MeshClient, Objects, Place};
-use crate::proxies::{self, Process, Program, Usage, free_port};
-use crate::scenario::{Path, Scenario};
+use crate::proxies::{self, FileHop, Process, Program, Takes, Usage, free_port};
+use crate::scenario::{Kind, Path, Scenario};
 use crate::session::Session;
 
 /// How long it may take until the first request is answered.
@@ -43,70 +43,91 @@ impl Chain {
         })
     }
 
-    /// Sidecars of a mesh.
-    pub(crate) fn sidecars(
-        scenario: &Scenario,
+    /// A proxy on each hop of a scenario.
+    pub(crate) fn through(
         program: &Program,
+        scenario: &Scenario,
         applications: &[SocketAddrV4],
     ) -> Result<Self, Failure> {
         let authority = Authority::new()?;
-        let mut processes = Vec::new();
         let entry = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()?);
-        let mut objects = Objects {
-            speaks: scenario.speaks,
-            port: entry.port(),
-            target: applications.first().map_or(0, SocketAddrV4::port),
-            pods: applications.iter().map(|at| *at.ip()).collect(),
-            mutual: false,
-            services: scenario.services,
-            access_log: String::new(),
+        let mutual = scenario.path != Path::OneHop;
+        let (pods, target) = if mutual {
+            (PODS.to_vec(), free_port()?)
+        } else {
+            let port = applications.first().map_or(0, SocketAddrV4::port);
+            (applications.iter().map(|at| *at.ip()).collect(), port)
         };
-        let mut start = |objects: &Objects, place: Place, account| {
-            let directory = tempfile::tempdir().doing("a directory for the proxy")?;
-            let objects = Objects {
-                access_log: directory.path().join("access.log").display().to_string(),
-                ..objects.clone()
-            };
-            let mut process = proxies::start(
-                program,
-                objects.snapshot()?,
-                place.clone(),
-                &authority.issue(account)?,
-                directory,
-            )?;
-            process.listens(place.listen)?;
-            processes.push(process);
-            Ok::<(), Failure>(())
-        };
-        if scenario.path != Path::OneHop {
-            objects.mutual = true;
-            objects.target = free_port()?;
-            objects.pods = PODS.to_vec();
-            let inbound = Place {
+        let mut places = Vec::new();
+        if mutual {
+            places.push(Place {
                 hop: Hop::Inbound,
-                listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, objects.target),
+                listen: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, target),
                 applications: applications.to_vec(),
-            };
-            start(&objects, inbound, "greeter")?;
+            });
         }
         if scenario.path != Path::Inbound {
-            let outbound = Place {
+            places.push(Place {
                 hop: Hop::Outbound,
                 listen: entry,
                 applications: Vec::new(),
+            });
+        }
+        let called = pods.iter().map(|ip| SocketAddrV4::new(*ip, target));
+        let called: Vec<SocketAddrV4> = called.collect();
+        let objects = Objects {
+            speaks: scenario.speaks,
+            port: entry.port(),
+            target,
+            pods,
+            mutual,
+            services: scenario.services,
+            access_log: String::new(),
+        };
+        let mut processes = Vec::new();
+        for place in places {
+            let directory = tempfile::tempdir().doing("a directory for the proxy")?;
+            let listen = place.listen;
+            let is_inbound = place.hop == Hop::Inbound;
+            let identity = authority.issue(if is_inbound { "greeter" } else { "client" })?;
+            let mut process = match program.takes {
+                Takes::Mesh => {
+                    let objects = Objects {
+                        access_log: directory.path().join("access.log").display().to_string(),
+                        ..objects.clone()
+                    };
+                    proxies::start(program, objects.snapshot()?, place, &identity, directory)?
+                }
+                Takes::Nginx | Takes::Haproxy => FileHop {
+                    speaks: scenario.protocol(),
+                    listen,
+                    to: if is_inbound {
+                        place.applications
+                    } else {
+                        called.clone()
+                    },
+                    tls_in: is_inbound,
+                    tls_out: mutual && !is_inbound,
+                    services: scenario.services,
+                    connections: match scenario.kind {
+                        Kind::Idle { connections } => connections,
+                        Kind::Requests | Kind::Handshakes { .. } => scenario.connections,
+                    },
+                }
+                .start(program, &identity, directory)?,
             };
-            start(&objects, outbound, "client")?;
+            process.listens(listen)?;
+            processes.push(process);
         }
         let entry = match scenario.path {
-            Path::Inbound => SocketAddrV4::new(PODS[0], objects.target),
+            Path::Inbound => SocketAddrV4::new(PODS[0], target),
             Path::OneHop | Path::TwoHops => entry,
         };
-        let client = authority.client("client")?;
         Ok(Chain {
             processes,
             entry,
-            objects: Some(objects),
-            client: Some(client),
+            objects: (program.takes == Takes::Mesh).then_some(objects),
+            client: Some(authority.client("client")?),
         })
     }
 

@@ -10,13 +10,14 @@ use crate::measure::Extent;
 /// Measures data planes against each other: CPU per request, latency, throughput and memory
 ///
 /// Every proxy runs as processes of its own with one worker each, configured alike: Envoy and our own plane by the same
-/// bootstrap, ADS and SDS as a pod's agent gives them, with Istio's filters and its default access log. All measurements
-/// of a round are made one after the other in random order; figures are medians over the rounds. Every answer is
-/// checked: one wrong answer ends the run with an error.
+/// bootstrap, ADS and SDS as a pod's agent gives them, with Istio's filters and its default access log; nginx and HAProxy
+/// by files, with the same certificates, the same hops and an access log. All measurements of a round are made one after
+/// the other in random order; figures are medians over the rounds. Every answer is checked: a wrong one fails its
+/// measurement, and the run in the end, but no other measurement.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "dataplane", version, after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Proxies to measure beside our own: envoy (the default, where there is one)
+    /// Proxies to measure beside our own: envoy (the default, where there is one), nginx, haproxy
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     pub peers: Option<Vec<String>>,
     /// Scenarios to measure, with all their variants (grpc-mtls-2hops is also grpc-mtls-2hops@1000); all without it
@@ -25,12 +26,15 @@ pub struct Arguments {
     /// List the scenarios and end
     #[arg(long)]
     pub list: bool,
-    /// Where the figures go, as JSON; "-" is standard output
+    /// Where the figures go, as JSON: medians over the rounds; "-" is standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Where every single measurement goes as soon as it is made, as a line of JSON
+    #[arg(long, value_name = "FILE")]
+    pub samples: Option<PathBuf>,
     /// Write the figures as a page with plots; without FILE to docs/performance.md of this repository
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = PAGE)]
-    pub write: Option<PathBuf>,
+    pub doc: Option<PathBuf>,
     /// Measurements of each scenario with each proxy
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -63,8 +67,12 @@ pub(crate) fn where_the_user_is(file: &Path) -> PathBuf {
 
 const EXAMPLES: &str = "\
 Examples:
-  # everything, for docs/performance.md: more than an hour, on a machine with nothing else to do
-  ./tools/bazel run //tools/bench:dataplane -- --peers envoy --json figures.json --write
+  # everything, for docs/performance.md: on a machine with nothing else to do; needs the system's packages nginx,
+  # libnginx-mod-stream, haproxy and nghttp2-client (whose h2load is a second opinion)
+  ./tools/bazel run //tools/bench:dataplane -- --peers envoy,nginx,haproxy --json figures.json --doc
+
+  # the same in less than half an hour, with less certainty
+  ./tools/bazel run //tools/bench:dataplane -- --peers envoy,nginx,haproxy --rounds 3 --time 2 --warm-up 0.5 --doc
 
   # one scenario, our own plane and Envoy
   ./tools/bazel run //tools/bench:dataplane -- --scenario grpc-mtls-2hops --json -
@@ -76,7 +84,7 @@ Examples:
 impl Arguments {
     /// Where the page goes, if it is wanted.
     pub(crate) fn page(&self) -> Option<PathBuf> {
-        let asked = self.write.as_deref()?;
+        let asked = self.doc.as_deref()?;
         let repository = std::env::var_os("BUILD_WORKSPACE_DIRECTORY");
         Some(match repository {
             Some(repository) if asked == Path::new(PAGE) => PathBuf::from(repository).join(asked),

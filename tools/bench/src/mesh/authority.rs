@@ -84,7 +84,12 @@ impl Authority {
         let mut params = CertificateParams::default();
         // As in Istio's: without a subject. One equal to the issuer's would make it a root.
         params.distinguished_name = DistinguishedName::new();
-        params.subject_alt_names = vec![SanType::URI(id.as_str().try_into().doing(&doing)?)];
+        // The second name is for proxies that look for a host's.
+        let host = format!("{account}.default.svc.cluster.local");
+        params.subject_alt_names = vec![
+            SanType::URI(id.as_str().try_into().doing(&doing)?),
+            SanType::DnsName(host.try_into().doing(&doing)?),
+        ];
         let key = KeyPair::generate().doing(&doing)?;
         let leaf = params.signed_by(&key, &self.0).doing(&doing)?;
         let issued = Issued {

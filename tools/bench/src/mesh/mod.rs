@@ -8,7 +8,7 @@ mod place;
 
 pub(crate) use authority::{Authority, Identity, MeshClient};
 pub(crate) use control_plane::{ControlPlane, Publisher};
-pub(crate) use objects::{Objects, Speaks};
+pub(crate) use objects::{Objects, Speaks, known_endpoint};
 pub(crate) use place::{Hop, Place};
 
 /// The host of the service that is called.

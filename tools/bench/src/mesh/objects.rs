@@ -109,10 +109,8 @@ impl Objects {
     /// A service that is known and not called.
     fn known(&self, n: u32) -> String {
         let [_, high, mid, low] = n.to_be_bytes();
-        let (address, endpoint) = (
-            Ipv4Addr::new(10, 97 + high, mid, low),
-            Ipv4Addr::new(10, 200 + high, mid, low),
-        );
+        let address = Ipv4Addr::new(10, 97 + high, mid, low);
+        let endpoint = known_endpoint(n);
         let (port, declared) = (self.port, self.speaks.declared());
         format!(
             "---\napiVersion: v1\nkind: Service\nmetadata: {{name: known-{n}, namespace: default}}\nspec:\n  \
@@ -120,6 +118,12 @@ impl Objects {
              - {{name: app, port: {port}, targetPort: {port}, appProtocol: {declared}}}\n"
         ) + &slice(&format!("known-{n}"), port, std::iter::once(&endpoint))
     }
+}
+
+/// The one endpoint of the n-th service that is known and not called.
+pub(crate) fn known_endpoint(n: u32) -> Ipv4Addr {
+    let [_, high, mid, low] = n.to_be_bytes();
+    Ipv4Addr::new(10, 200 + high, mid, low)
 }
 
 fn slice<'a>(service: &str, port: u16, addresses: impl Iterator<Item = &'a Ipv4Addr>) -> String {

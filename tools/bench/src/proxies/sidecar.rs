@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,17 +10,9 @@ use agent::node::Node;
 use agent::proxy_config::ProxyConfig;
 use translate::Snapshot;
 
-use super::{Process, free_port};
+use super::{Process, Program, free_port};
 use crate::failure::{Doing, Failure};
 use crate::mesh::{ControlPlane, Hop, Identity, Place};
-
-/// A program that takes Envoy's command line.
-#[derive(Clone, Debug)]
-pub(crate) struct Program {
-    /// As figures name it.
-    pub(crate) name: &'static str,
-    pub(crate) binary: PathBuf,
-}
 
 /// Starts one proxy of a mesh. The first entry of its access log makes the file `access.log` in `directory`.
 pub(crate) fn start(

@@ -1,7 +1,6 @@
 //! Where and with what a run was made.
 
 use std::fmt;
-use std::process::Command;
 
 use time::OffsetDateTime;
 
@@ -59,23 +58,13 @@ fn asked(arguments: impl Iterator<Item = String>) -> String {
 
 /// What a program says of itself.
 fn version(peer: &Peer) -> Option<String> {
-    let Peer::Sidecar(program) = peer else {
-        return None;
-    };
-    if program.name == "lateen" {
-        return Some(format!("lateen {}", env!("CARGO_PKG_VERSION")));
+    match peer {
+        Peer::Direct => None,
+        Peer::Proxy(program) if program.name == "lateen" => {
+            Some(format!("lateen {}", env!("CARGO_PKG_VERSION")))
+        }
+        Peer::Proxy(program) => program.version(),
     }
-    let said = Command::new(&program.binary)
-        .arg("--version")
-        .output()
-        .ok()?;
-    let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    // `PATH  version: REVISION/VERSION/...`
-    let text = said
-        .trim()
-        .split_once("version: ")
-        .map_or(said.trim(), |(_, text)| text);
-    Some(format!("{} {text}", program.name))
 }
 
 impl fmt::Display for Machine {

@@ -22,8 +22,8 @@ impl Run<'_> {
 
     /// What ours adds to the median latency, by what Envoy adds.
     fn added_p50(&self, scenario: &str) -> Option<f64> {
-        let direct = self.of(scenario, "direct")?.p50_ms;
-        let added = |proxy| Some(self.of(scenario, proxy)?.p50_ms - direct);
+        let direct = self.of(scenario, "direct")?.p50_ms.value;
+        let added = |proxy| Some(self.of(scenario, proxy)?.p50_ms.value - direct);
         Some(added("lateen")? / added("envoy")?).filter(|r| r.is_finite())
     }
 }
@@ -43,13 +43,13 @@ const TARGETS: [Target; 10] = [
         what: "CPU, gRPC, two hops of mutual TLS, saturated",
         unit: OF_ENVOYS,
         most: 0.12,
-        reached: |run| run.ratio("grpc-mtls-2hops", |f| f.cpu_us_per_request),
+        reached: |run| run.ratio("grpc-mtls-2hops", |f| f.cpu_us_per_request.value),
     },
     Target {
         what: "CPU, the same at 1,000 requests a second",
         unit: OF_ENVOYS,
         most: 0.25,
-        reached: |run| run.ratio("grpc-mtls-2hops@1000", |f| f.cpu_us_per_request),
+        reached: |run| run.ratio("grpc-mtls-2hops@1000", |f| f.cpu_us_per_request.value),
     },
     Target {
         what: "added p50, the same",
@@ -61,43 +61,51 @@ const TARGETS: [Target; 10] = [
         what: "CPU, HTTP/1.1, two hops of mutual TLS, saturated",
         unit: OF_ENVOYS,
         most: 0.25,
-        reached: |run| run.ratio("http1-mtls-2hops", |f| f.cpu_us_per_request),
+        reached: |run| run.ratio("http1-mtls-2hops", |f| f.cpu_us_per_request.value),
     },
     Target {
         what: "CPU of a full handshake",
         unit: OF_ENVOYS,
         most: 0.7,
-        reached: |run| run.ratio("handshake-full", |f| f.cpu_us_per_request),
+        reached: |run| run.ratio("handshake-full", |f| f.cpu_us_per_request.value),
     },
     Target {
         what: "CPU for a GB, TCP over mutual TLS",
         unit: OF_ENVOYS,
         most: 0.8,
-        reached: |run| run.ratio("tcp-mtls-2hops", |f| f.cpu_us_per_request),
+        reached: |run| run.ratio("tcp-mtls-2hops", |f| f.cpu_us_per_request.value),
     },
     Target {
         what: "memory of a proxy under load",
         unit: " MB",
         most: 16.0,
-        reached: |run| Some(run.of("grpc-mtls-2hops", "lateen")?.rss_mib * 1.048_576),
+        reached: |run| Some(run.of("grpc-mtls-2hops", "lateen")?.rss_mib.value * 1.048_576),
     },
     Target {
         what: "memory with 10,000 services",
         unit: OF_ENVOYS,
         most: 0.05,
-        reached: |run| run.ratio("services-10000", |f| f.rss_mib),
+        reached: |run| run.ratio("services-10000", |f| f.rss_mib.value),
     },
     Target {
         what: "memory of an idle connection, plaintext",
         unit: " bytes",
         most: 8192.0,
-        reached: |run| run.of("idle-plain-10000", "lateen")?.bytes_per_connection,
+        reached: |run| {
+            run.of("idle-plain-10000", "lateen")?
+                .bytes_per_connection
+                .map(|m| m.value)
+        },
     },
     Target {
         what: "memory of an idle connection, mutual TLS",
         unit: " bytes",
         most: 24_576.0,
-        reached: |run| run.of("idle-mtls-10000", "lateen")?.bytes_per_connection,
+        reached: |run| {
+            run.of("idle-mtls-10000", "lateen")?
+                .bytes_per_connection
+                .map(|m| m.value)
+        },
     },
 ];
 
