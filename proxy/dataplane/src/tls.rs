@@ -85,32 +85,39 @@ impl Session {
         }
     }
 
-    /// Encrypts `plain` onto `out`. Nothing may be sent before the handshake is over.
-    pub(crate) fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), rustls::Error> {
-        self.write(
-            out,
-            plain.len() + (plain.len() / RECORD + 1) * OVERHEAD,
-            |w, place| match w {
-                Writer::Client(w) => w.encrypt(plain, place),
-                Writer::Server(w) => w.encrypt(plain, place),
-            },
-        )
+    /// Encrypts `plain` into the front of `place`, which grows as needed and is never shortened: what is cleared once
+    /// serves for ever. How many bytes of it are records now. What TLS itself has to say before them is appended to
+    /// `first`. Nothing may be sent before the handshake is over.
+    pub(crate) fn seal(
+        &mut self,
+        plain: &[u8],
+        place: &mut Vec<u8>,
+        first: &mut Vec<u8>,
+    ) -> Result<usize, rustls::Error> {
+        let room = plain.len() + (plain.len() / RECORD + 1) * OVERHEAD;
+        self.write(first, room, place, |w, place| match w {
+            Writer::Client(w) => w.encrypt(plain, place),
+            Writer::Server(w) => w.encrypt(plain, place),
+        })
     }
 
     /// Tells the peer that nothing more comes.
     pub(crate) fn close(&mut self, out: &mut Vec<u8>) {
-        let _ = self.write(out, OVERHEAD * 2, |w, place| match w {
+        let mut place = Vec::new();
+        let written = self.write(out, OVERHEAD * 2, &mut place, |w, place| match w {
             Writer::Client(w) => w.queue_close_notify(place),
             Writer::Server(w) => w.queue_close_notify(place),
         });
+        out.extend_from_slice(place.get(..written.unwrap_or(0)).unwrap_or_default());
     }
 
     fn write(
         &mut self,
         out: &mut Vec<u8>,
         room: usize,
+        place: &mut Vec<u8>,
         write: impl Fn(Writer<'_, '_>, &mut [u8]) -> Result<usize, EncryptError>,
-    ) -> Result<(), rustls::Error> {
+    ) -> Result<usize, rustls::Error> {
         // What TLS has to say first (tickets, a key update) may stand before the state in which data goes out.
         for _ in 0..8 {
             let again = match self {
@@ -118,7 +125,7 @@ impl Session {
                     let status = c.process_tls_records(&mut []);
                     match status.state? {
                         ConnectionState::WriteTraffic(mut w) => {
-                            return append(out, room, |place| write(Writer::Client(&mut w), place));
+                            return fill(place, room, |place| write(Writer::Client(&mut w), place));
                         }
                         other => say(other, out),
                     }
@@ -127,7 +134,7 @@ impl Session {
                     let status = s.process_tls_records(&mut []);
                     match status.state? {
                         ConnectionState::WriteTraffic(mut w) => {
-                            return append(out, room, |place| write(Writer::Server(&mut w), place));
+                            return fill(place, room, |place| write(Writer::Server(&mut w), place));
                         }
                         other => say(other, out),
                     }
@@ -184,27 +191,21 @@ enum Writer<'a, 'c> {
     Server(&'a mut rustls::unbuffered::WriteTraffic<'c, ServerData>),
 }
 
-fn append(
-    out: &mut Vec<u8>,
-    room: usize,
+fn fill(
+    place: &mut Vec<u8>,
+    mut room: usize,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
-) -> Result<(), rustls::Error> {
-    let at = out.len();
-    let mut room = room;
+) -> Result<usize, rustls::Error> {
     loop {
-        out.resize(at + room, 0);
-        match write(out.get_mut(at..).unwrap_or_default()) {
-            Ok(n) => {
-                out.truncate(at + n);
-                return Ok(());
-            }
+        if place.len() < room {
+            place.resize(room, 0);
+        }
+        match write(place) {
+            Ok(n) => return Ok(n),
             Err(EncryptError::InsufficientSize(size)) if size.required_size > room => {
                 room = size.required_size
             }
-            Err(_) => {
-                out.truncate(at);
-                return Err(rustls::Error::EncryptError);
-            }
+            Err(_) => return Err(rustls::Error::EncryptError),
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::tls::Session;
 
 /// Bytes written but not taken by the kernel beyond which nothing more is encrypted.
 const ENOUGH_UNSENT: usize = 256 << 10;
+/// Plaintext encrypted and written at once: whole records.
+const SEALED: usize = 64 << 10;
 /// Bytes asked of the kernel at once.
 const ROOM: usize = 64 << 10;
 
@@ -121,64 +123,62 @@ impl Wire {
     }
 
     /// Puts plaintext on its way: all of it or, where the socket is blocked and enough waits, nothing.
-    /// How many bytes were taken.
-    pub(crate) fn send(&mut self, plain: &[u8]) -> usize {
+    /// How many bytes were taken. `sealed` is room for records, of the worker's.
+    pub(crate) fn send(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> usize {
         if self.takes_more() {
-            self.put(plain)
+            self.put(plain, sealed)
         } else {
             0
         }
     }
 
     /// Puts the last plaintext on its way, however much waits before it.
-    pub(crate) fn send_last(&mut self, plain: &[u8]) {
+    pub(crate) fn send_last(&mut self, plain: &[u8], sealed: &mut Vec<u8>) {
         if self.open && !self.closing && !self.broken {
-            self.put(plain);
+            self.put(plain, sealed);
         }
     }
 
-    fn put(&mut self, plain: &[u8]) -> usize {
-        if plain.is_empty() {
-            return 0;
+    fn put(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> usize {
+        let Some(mut tls) = self.tls.take() else {
+            return self.write_or_keep(plain);
+        };
+        for part in plain.chunks(SEALED) {
+            match tls.seal(part, sealed, &mut self.unsent) {
+                Ok(n) => self.write_or_keep(sealed.get(..n).unwrap_or_default()),
+                Err(_) => {
+                    self.broken = true;
+                    0
+                }
+            };
+            if self.broken {
+                break;
+            }
         }
-        let idle = self.pending() == 0 && self.writable;
-        match &mut self.tls {
-            Some(tls) => {
-                if tls.send(plain, &mut self.unsent).is_err() {
+        self.tls = Some(tls);
+        if self.broken { 0 } else { plain.len() }
+    }
+
+    /// Straight to the kernel where nothing waits before them; the rest is kept. All are taken unless the socket broke.
+    fn write_or_keep(&mut self, bytes: &[u8]) -> usize {
+        let mut n = 0;
+        if self.pending() == 0 && self.writable {
+            match self.socket.write(bytes) {
+                Ok(written) => {
+                    n = written;
+                    self.writable = n == bytes.len();
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
                     self.broken = true;
                     return 0;
                 }
-                plain.len()
-            }
-            None if idle => {
-                // Straight from the codec's buffer to the kernel; the rest is kept.
-                let n = match self.socket.write(plain) {
-                    Ok(n) => n,
-                    Err(e)
-                        if matches!(
-                            e.kind(),
-                            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                        ) =>
-                    {
-                        0
-                    }
-                    Err(_) => {
-                        self.broken = true;
-                        return 0;
-                    }
-                };
-                if n < plain.len() {
-                    self.writable = false;
-                    self.unsent
-                        .extend_from_slice(plain.get(n..).unwrap_or_default());
-                }
-                plain.len()
-            }
-            None => {
-                self.unsent.extend_from_slice(plain);
-                plain.len()
             }
         }
+        let rest = bytes.get(n..).unwrap_or_default();
+        self.unsent.extend_from_slice(rest);
+        bytes.len()
     }
 
     /// Writes what waits as far as the kernel takes it.

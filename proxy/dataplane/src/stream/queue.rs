@@ -4,8 +4,10 @@ use std::ops::Deref;
 
 /// What was taken is dropped once it is more than this and more than what is left: each byte moves once at most.
 const SLIDE: usize = 16 << 10;
-/// Memory that an empty queue keeps.
+/// Memory that a queue keeps between messages.
 const KEPT: usize = 16 << 10;
+/// Memory that a queue keeps which was emptied and may be filled again at once.
+const KEPT_IN_USE: usize = 128 << 10;
 
 /// A queue of bytes; it reads as a slice of those that wait.
 #[derive(Debug, Default)]
@@ -24,7 +26,9 @@ impl Queue {
     pub(crate) fn take(&mut self, n: usize) {
         self.taken = self.bytes.len().min(self.taken + n);
         if self.taken == self.bytes.len() {
-            self.clear();
+            self.bytes.clear();
+            self.bytes.shrink_to(KEPT_IN_USE);
+            self.taken = 0;
         } else if self.taken > SLIDE && self.taken > self.bytes.len() - self.taken {
             self.bytes.drain(..self.taken);
             self.taken = 0;
@@ -81,6 +85,8 @@ mod tests {
                 queue.take(n);
             }
             assert!(came == sent, "{put} in, {take} out");
+            assert!(queue.bytes.capacity() <= KEPT_IN_USE);
+            queue.clear();
             assert!(queue.bytes.capacity() <= KEPT);
         }
     }

@@ -256,7 +256,7 @@ impl Worker {
             Role::Client(u) => &mut u.codec,
             _ => return,
         };
-        let sent = c.wire.send(codec.output());
+        let sent = c.wire.send(codec.output(), &mut self.sealed);
         codec.advance(sent);
         c.wire.flush();
     }

@@ -150,6 +150,8 @@ pub(crate) struct Worker {
     /// Listening sockets with more to accept.
     accept_again: Vec<usize>,
     buffer: Vec<u8>,
+    /// Room for records of TLS before they are written.
+    sealed: Vec<u8>,
     scratch: Headers,
     random: Random,
     lines: Lines,
@@ -203,6 +205,7 @@ impl Worker {
             warm: Vec::new(),
             accept_again: Vec::new(),
             buffer: Vec::new(),
+            sealed: Vec::new(),
             scratch: Headers::new(),
             random: Random::new(seed),
             lines,

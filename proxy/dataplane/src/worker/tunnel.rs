@@ -185,7 +185,7 @@ impl Worker {
             return;
         };
         if !tunnel.waiting.is_empty() {
-            let n = c.wire.send(&tunnel.waiting);
+            let n = c.wire.send(&tunnel.waiting, &mut self.sealed);
             tunnel.waiting.take(n);
             if n > 0 {
                 c.quiet_since = self.now;

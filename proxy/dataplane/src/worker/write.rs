@@ -52,7 +52,7 @@ impl Worker {
                     Role::Client(u) => &mut u.codec,
                     _ => return,
                 };
-                let sent = c.wire.send(codec.output());
+                let sent = c.wire.send(codec.output(), &mut self.sealed);
                 codec.advance(sent);
                 c.wire.flush();
                 if sent == 0 || c.wire.broken {
@@ -218,10 +218,10 @@ impl Worker {
         }
         match &c.role {
             Role::Server(s) => {
-                c.wire.send_last(s.codec.output());
+                c.wire.send_last(s.codec.output(), &mut self.sealed);
                 c.lingers = !c.wire.ended;
             }
-            Role::Client(u) => c.wire.send_last(u.codec.output()),
+            Role::Client(u) => c.wire.send_last(u.codec.output(), &mut self.sealed),
             _ => {}
         }
         c.role = Role::Closing;

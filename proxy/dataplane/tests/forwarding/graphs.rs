@@ -10,7 +10,7 @@ use graph::cluster::{
     Balancing, Cluster, ClusterId, Discovery, Limits, UpstreamProtocol, UpstreamTransport,
 };
 use graph::endpoint::{Endpoints, Health, Host, Locality};
-use graph::listener::{Direction, DisabledPorts, Listener};
+use graph::listener::{Direction, Listener};
 use graph::manager::{
     ClientCertDetails, Codec, EscapedSlashes, Filters, ForwardClientCert, Http2Options,
     HttpManager, Routes, ServerHeader,
@@ -204,7 +204,6 @@ pub fn secured(
     network: Network,
     clusters: Vec<Cluster>,
 ) -> Arc<Graph> {
-    let tls_inspector = tls.is_some().then(DisabledPorts::default);
     let chain = FilterChain {
         name: "".into(),
         on: ChainMatch::default(),
@@ -221,7 +220,7 @@ pub fn secured(
         transparent: false,
         original_source_mark: None,
         direction: Direction::Outbound,
-        tls_inspector,
+        tls_inspector: None,
         http_inspector: None,
         inspection_timeout: Duration::ZERO,
         continue_on_inspection_timeout: true,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use graph::cluster::UpstreamProtocol;
+use graph::listener::DisabledPorts;
 use graph::manager::{ClientCertDetails, ForwardClientCert};
 use graph::route::Action;
 
@@ -140,13 +141,16 @@ async fn bytes_pass_two_hops() {
     });
     let authority = Authority::new();
     let (entry, middle) = (free(), free());
-    let serving = secured(
+    let mut serving = secured(
         middle,
         // A client that offers none of these goes on without, as with Envoy.
         Some(authority.server(&[b"h2", b"http/1.1"])),
         tcp(0),
         vec![cluster(0, &[endpoint], UpstreamProtocol::Http1)],
     );
+    let graph_in_it = std::sync::Arc::get_mut(&mut serving).unwrap();
+    let listener = std::sync::Arc::get_mut(&mut graph_in_it.listeners[0]).unwrap();
+    listener.tls_inspector = Some(DisabledPorts::default());
     let mut towards = cluster(0, &[middle], UpstreamProtocol::Http1);
     towards.transports = vec![authority.client(&[b"istio"], SERVER)];
     let _planes = [
