@@ -17,12 +17,6 @@ load("@strangers//:defs.bzl", "ENVOY", "PYTHON")
 # What a test asks for with required-features, and how it gets it.
 _ROOT_TAGS = ["exclusive", "external", "local", "no-sandbox"]
 
-# Optimized across its crates where it ships.
-_WHOLE_PROGRAM = select({
-    "//tools/build_defs:shipped": ["-Clto=thin"],
-    "//conditions:default": [],
-})
-
 def _needs(features, programs):
     """(target_compatible_with, env, tags) of a test with these required features."""
     missing, env, tags = [], {}, []
@@ -46,7 +40,7 @@ def _needs(features, programs):
             missing.append("//tools/build_defs:needs_strangers__see_README")
     return missing, env, tags
 
-def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = [], programs = {}, test_attrs = {}, whole_program = False):
+def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = [], programs = {}, test_attrs = {}):
     """Declares the targets of the crate NAME.
 
     Args:
@@ -57,7 +51,6 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
       own_main: tests that Cargo.toml declares with harness = false.
       test_attrs: test name -> {"data": [...], "env": {...}, "size": ...} that it gets besides.
       programs: test name -> programs of other projects that it starts (nft, skopeo, ...).
-      whole_program: optimize across crates what ships: for programs whose every request counts, since it takes minutes.
     """
     m = MEMBERS.get(name)
     if not m:
@@ -116,7 +109,7 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
             deps = normal["deps"] + library,
             proc_macro_deps = normal["proc_macro_deps"],
             aliases = normal["aliases"],
-            **dict(shared, rustc_flags = LINT_FLAGS + (_WHOLE_PROGRAM if whole_program else []), **bin_attrs.get(b["name"], {}))
+            **dict(shared, **bin_attrs.get(b["name"], {}))
         )
         bins["CARGO_BIN_EXE_" + b["name"]] = "$(rootpath :{})".format(b["name"])
         linted.append(":" + b["name"])
