@@ -21,8 +21,32 @@ use crate::snapshot::{Number, Sample};
 pub struct Istio {
     threads: usize,
     version: Box<str>,
-    interned: Mutex<HashMap<Dimensions, Arc<Traffic>>>,
+    interned: Mutex<Interned>,
     bounds: Arc<Bounds>,
+}
+
+/// What is known, and how often something found no place since what can be forgotten was last looked for in vain.
+#[derive(Debug, Default)]
+struct Interned {
+    traffic: HashMap<Dimensions, Arc<Traffic>>,
+    in_vain: usize,
+}
+
+/// After so many more that find no place, what can be forgotten is looked for again: the look takes time.
+const LOOK_AGAIN: usize = 1000;
+
+impl Interned {
+    /// Forgets the traffic that no connection and no endpoint has to do with any more.
+    fn forget_the_gone(&mut self) {
+        if self.in_vain == 0 {
+            let before = self.traffic.len();
+            self.traffic.retain(|_, kept| Arc::strong_count(kept) > 1);
+            if before - self.traffic.len() > Istio::MOST_PEERS / 16 {
+                return;
+            }
+        }
+        self.in_vain = (self.in_vain + 1) % LOOK_AGAIN;
+    }
 }
 
 /// How much there is, over all threads and peers.
@@ -40,6 +64,15 @@ impl Bounds {
             self.series.fetch_sub(1, Relaxed);
         }
         admitted
+    }
+
+    fn has_room(&self) -> bool {
+        self.series.load(Relaxed) < Istio::MOST_SERIES
+    }
+
+    /// So many series are no more.
+    pub(crate) fn dismiss(&self, series: usize) {
+        self.series.fetch_sub(series, Relaxed);
     }
 
     /// Counts something that found no place.
@@ -69,22 +102,26 @@ impl Istio {
     }
 
     /// The metrics of traffic between two workloads. Takes a lock: keep the handle with the connection or the endpoint.
-    /// Beyond `MOST_PEERS` what is recorded is only counted as overflow.
+    /// Where there is no room for more, traffic is forgotten that no handle is left of: who names ever other workloads
+    /// loses what was counted of them, and takes nobody's place for good. Beyond `MOST_PEERS` that are in use, what is
+    /// recorded is only counted as overflow.
     #[must_use]
     pub fn intern(&self, dimensions: &Dimensions) -> Arc<Traffic> {
         let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(traffic) = interned.get(dimensions) {
+        if let Some(traffic) = interned.traffic.get(dimensions) {
             return Arc::clone(traffic);
         }
-        if interned.len() >= Self::MOST_PEERS {
-            return Arc::new(Traffic::new(dimensions, 0, Arc::clone(&self.bounds)));
+        let full = interned.traffic.len() >= Self::MOST_PEERS;
+        if full || !self.bounds.has_room() {
+            interned.forget_the_gone();
         }
-        let traffic = Arc::new(Traffic::new(
-            dimensions,
-            self.threads,
-            Arc::clone(&self.bounds),
-        ));
-        interned.insert(dimensions.clone(), Arc::clone(&traffic));
+        let full = interned.traffic.len() >= Self::MOST_PEERS;
+        let threads = if full { 0 } else { self.threads };
+        let traffic = Arc::new(Traffic::new(dimensions, threads, Arc::clone(&self.bounds)));
+        if !full {
+            let known = Arc::clone(&traffic);
+            interned.traffic.insert(dimensions.clone(), known);
+        }
         traffic
     }
 
@@ -97,7 +134,7 @@ impl Istio {
     pub(crate) fn sample(&self, samples: &mut Vec<Sample>) {
         let traffic: Vec<_> = {
             let interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
-            interned.values().cloned().collect()
+            interned.traffic.values().cloned().collect()
         };
         for traffic in traffic {
             traffic.sample(samples);

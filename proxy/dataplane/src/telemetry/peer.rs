@@ -14,6 +14,9 @@ use stats::istio::Workload;
 /// The SETTINGS parameter by which a peer says that it remembers what it was told on a connection.
 pub(crate) const SETTING: (u16, u32) = (0x4c54, 1);
 
+/// How often the workload at the other end of a connection may become another: with its labels, not with its requests.
+const MOST_CHANGES: u8 = 8;
+
 /// Bytes of a header that are read at most; more says nothing.
 const MOST: usize = 16 << 10;
 
@@ -21,16 +24,30 @@ const MOST: usize = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct Announced {
     words: Box<[u8]>,
+    /// How often it was another before.
+    changes: u8,
     pub(crate) workload: Workload,
 }
 
 impl Announced {
     /// Reads a header's value. What cannot be read leaves everything unknown.
-    pub(crate) fn read(words: &[u8]) -> Self {
+    pub(crate) fn read(words: &[u8], changes: u8) -> Self {
         Announced {
             words: words.get(..MOST).unwrap_or(words).into(),
+            changes,
             workload: read(words).unwrap_or_default(),
         }
+    }
+
+    /// How often there was another before the one that comes after it.
+    pub(crate) fn next(&self) -> u8 {
+        self.changes.saturating_add(1)
+    }
+
+    /// Whether no other is listened to: there is one workload at the other end of a connection, and one that gives itself
+    /// ever other names only fills the table of metrics.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.changes >= MOST_CHANGES
     }
 
     /// Whether it was read from this.
@@ -136,7 +153,7 @@ mod tests {
     #[test]
     fn a_peer_understands_what_it_is_told() {
         let words = announce(&greeter());
-        let told = Announced::read(&words);
+        let told = Announced::read(&words, 0);
         assert_eq!(told.workload, greeter());
         assert!(told.is(&words));
     }
@@ -145,7 +162,7 @@ mod tests {
     fn what_cannot_be_read_leaves_everything_unknown() {
         let long = vec![b'A'; MOST + 1];
         for words in [&b""[..], b"?", b"CgA", b"////", &long] {
-            assert_eq!(Announced::read(words).workload, Workload::default());
+            assert_eq!(Announced::read(words, 0).workload, Workload::default());
         }
     }
 
@@ -156,7 +173,7 @@ mod tests {
             canonical_revision: Box::default(),
             ..greeter()
         });
-        let told = Announced::read(&words).workload;
+        let told = Announced::read(&words, 0).workload;
         assert_eq!(
             (&*told.canonical_service, &*told.canonical_revision),
             ("greeter", "v1")

@@ -241,9 +241,12 @@ pub(super) fn hear_of_peer(s: &mut Stream) {
         return;
     };
     if let Ok(mut peer) = s.facts.peer.try_borrow_mut()
-        && !peer.as_ref().is_some_and(|peer| peer.is(words))
+        && !peer
+            .as_ref()
+            .is_some_and(|peer| peer.is(words) || peer.is_settled())
     {
-        *peer = Some(Announced::read(words));
+        let changes = peer.as_ref().map_or(0, Announced::next);
+        *peer = Some(Announced::read(words, changes));
         if let Ok(mut labels) = s.facts.labels.try_borrow_mut() {
             labels.clear();
         }

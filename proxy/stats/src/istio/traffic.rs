@@ -43,6 +43,13 @@ pub struct Traffic {
     tables: PerThread<Table>,
 }
 
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        let series = self.tables.all().map(|table| table.series().count()).sum();
+        self.bounds.dismiss(series);
+    }
+}
+
 /// One thread's series.
 #[derive(Debug)]
 struct Table {

@@ -232,18 +232,74 @@ fn outcomes_beyond_the_table_are_counted_as_overflow() {
     assert_eq!(values(&read, "lateen_istio_metrics_overflow_total"), [36.0]);
 }
 
-#[test]
-fn peers_beyond_the_bound_are_counted_as_overflow() {
-    let registry = Registry::new(1, "1");
-    let at = |n: usize| Dimensions {
+/// Traffic from the `n`th workload.
+fn at(n: usize) -> Dimensions {
+    Dimensions {
         source: Workload {
             workload: n.to_string().into(),
             ..Workload::default()
         },
         ..dimensions(Protocol::Tcp)
-    };
+    }
+}
+
+#[test]
+fn who_names_ever_other_workloads_takes_nobodys_place_for_good() {
+    let registry = Registry::new(1, "1");
+    let used = registry.istio().intern(&at(0));
+    used.opened(0, Outcome::default());
+    // Three times as many as there is room for, none of them kept.
+    for n in 1..3 * Istio::MOST_PEERS {
+        registry
+            .istio()
+            .intern(&at(n))
+            .opened(0, Outcome::default());
+    }
+    assert_eq!(registry.istio().overflow(), 0);
+    used.opened(0, Outcome::default());
+    let again = registry.istio().intern(&at(0));
+    assert!(
+        Arc::ptr_eq(&used, &again),
+        "what is in use is not forgotten"
+    );
+    let newcomer = registry.istio().intern(&at(usize::MAX));
+    newcomer.opened(0, Outcome::default());
+    let read = shown(&registry);
+    let opened = values(&read, "istio_tcp_connections_opened_total");
+    assert!(opened.contains(&2.0) && opened.len() <= Istio::MOST_PEERS);
+    assert_eq!(registry.istio().overflow(), 0);
+}
+
+#[test]
+fn series_of_forgotten_peers_make_room_for_others() {
+    let registry = Registry::new(2, "1");
+    for n in 0..Istio::MOST_SERIES {
+        let traffic = registry.istio().intern(&at(n));
+        for thread in 0..2 {
+            for response_code in 0..3 {
+                let outcome = Outcome {
+                    response_code,
+                    ..Outcome::default()
+                };
+                traffic.opened(thread, outcome);
+            }
+        }
+    }
+    // Only what came while the last series were given out found none.
+    assert!(
+        registry.istio().overflow() < 100,
+        "{}",
+        registry.istio().overflow()
+    );
+}
+
+#[test]
+fn peers_in_use_beyond_the_bound_are_counted_as_overflow() {
+    let registry = Registry::new(1, "1");
+    let mut used = Vec::new();
     for n in 0..Istio::MOST_PEERS {
-        assert_eq!(registry.istio().intern(&at(n)).dimensions(), &at(n));
+        used.push(registry.istio().intern(&at(n)));
+        assert_eq!(used[n].dimensions(), &at(n));
     }
     let beyond = registry.istio().intern(&at(Istio::MOST_PEERS));
     beyond.opened(0, Outcome::default());
@@ -268,6 +324,7 @@ fn peers_beyond_the_bound_are_counted_as_overflow() {
 fn series_are_bounded_over_all_peers() {
     let registry = Registry::new(1, "1");
     let mut recorded = 0;
+    let mut used = Vec::new();
     for n in 0..Istio::MOST_SERIES / 64 + 2 {
         let traffic = registry.istio().intern(&Dimensions {
             source: Workload {
@@ -286,6 +343,7 @@ fn series_are_bounded_over_all_peers() {
             );
             recorded += 1;
         }
+        used.push(traffic);
     }
     assert_eq!(
         registry.istio().overflow(),
