@@ -19,6 +19,7 @@ use crate::peer::Certificate;
 use crate::stream::{Queue, StreamKey};
 use crate::telemetry::{Announced, Labels};
 use crate::upstream::host::HostState;
+use crate::upstream::source::Source;
 use crate::wire::Wire;
 
 /// One socket of a worker.
@@ -61,6 +62,8 @@ pub(crate) struct Conn {
     pub(crate) warm: bool,
     /// When a request or a byte last ended or came.
     pub(crate) quiet_since: Instant,
+    /// HTTP/2: up to when time has given back of what the peer may reset unanswered.
+    pub(crate) forgiven_until: Instant,
     /// Requests on it.
     pub(crate) streams: Vec<StreamKey>,
     /// Its inspection, handshake or connect must be over by then.
@@ -69,6 +72,31 @@ pub(crate) struct Conn {
     pub(crate) expires: Option<Instant>,
     /// A client that was told of its end has learned of it by then; one that is to be closed has taken its last bytes.
     pub(crate) drained: Option<Instant>,
+}
+
+/// Streams of HTTP/2 that a peer may reset unanswered, for each second of its connection, beyond those that answers give
+/// back and the budget that it starts with: who cancels now and then is never cut off, and each costs as little as a
+/// request.
+const RESETS_A_SECOND: u64 = 100;
+
+impl Conn {
+    /// Gives back what time allows of the budget for resets.
+    pub(crate) fn forgive(&mut self, now: Instant) {
+        let seconds = now.saturating_duration_since(self.forgiven_until).as_secs();
+        if seconds == 0 {
+            return;
+        }
+        self.forgiven_until = now;
+        let codec = match &mut self.role {
+            Role::Server(server) => &mut server.codec,
+            Role::Client(client) => &mut client.codec,
+            _ => return,
+        };
+        if let Codec::Http2(codec) = codec {
+            let resets = seconds.saturating_mul(RESETS_A_SECOND);
+            codec.refill_reset_budget(u32::try_from(resets).unwrap_or(u32::MAX));
+        }
+    }
 }
 
 /// One more in a number of open connections, until it is dropped.
@@ -153,6 +181,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Downstream {
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
+    /// What endpoints are to see as their client, where its listener keeps addresses.
+    pub(crate) kept_source: Option<Source>,
     /// SNI as log lines show it; empty: none.
     pub(crate) server_name: Arc<str>,
     /// The client's certificate, where it showed one that was verified.

@@ -9,6 +9,7 @@ use graph::endpoint::Host;
 use crate::report::HostReport;
 use crate::stream::StreamKey;
 use crate::telemetry::Labels;
+use crate::upstream::source::Source;
 
 /// One endpoint.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct PoolKey {
     pub(crate) overridden: bool,
     /// HTTP/1.1 may be carried in HTTP/2, if the endpoint agrees.
     pub(crate) may_carry: bool,
+    /// The client whose address they are made from; none: from this host's own.
+    pub(crate) source: Option<Source>,
 }
 
 /// Connections of one kind to an endpoint and the requests that wait for one.
@@ -61,6 +64,24 @@ pub(crate) struct Pool {
 const LEFT: usize = 64;
 
 impl Pool {
+    fn new(key: PoolKey) -> Self {
+        Pool {
+            key,
+            carries: None,
+            ready: Vec::new(),
+            dialing: 0,
+            open: 0,
+            waiting: VecDeque::new(),
+            left: 0,
+        }
+    }
+
+    /// Whether it is of a client's address, and nothing and nobody is in it.
+    fn is_abandoned(&self) -> bool {
+        let connections = self.ready.len() + self.dialing as usize + self.open as usize;
+        self.key.source.is_some() && connections == 0 && self.waiting.is_empty()
+    }
+
     /// How many wait.
     pub(crate) fn queue(&self) -> usize {
         self.waiting.len().saturating_sub(self.left)
@@ -117,22 +138,24 @@ impl HostState {
         self.counts.set(counts);
     }
 
-    /// The pool of a key, made when it is first asked for.
+    /// The pool of a key, made when it is first asked for. There are no more of them for clients' addresses than clients
+    /// had connections at a time: one that nobody uses becomes another's.
     pub(crate) fn pool(&self, key: PoolKey) -> usize {
         let mut pools = self.pools.borrow_mut();
         if let Some(found) = pools.iter().position(|pool| pool.key == key) {
             return found;
         }
-        pools.push(Pool {
-            key,
-            carries: None,
-            ready: Vec::new(),
-            dialing: 0,
-            open: 0,
-            waiting: VecDeque::new(),
-            left: 0,
-        });
-        pools.len() - 1
+        let unused = match key.source {
+            Some(_) => pools.iter().position(Pool::is_abandoned),
+            None => None,
+        };
+        let pool = Pool::new(key);
+        let at = unused.unwrap_or(pools.len());
+        match pools.get_mut(at) {
+            Some(place) => *place = pool,
+            None => pools.push(pool),
+        }
+        at
     }
 
     /// Notes whom its certificate names.
@@ -146,5 +169,48 @@ impl HostState {
     /// Works on a pool.
     pub(crate) fn with<R>(&self, pool: usize, work: impl FnOnce(&mut Pool) -> R) -> Option<R> {
         self.pools.borrow_mut().get_mut(pool).map(work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use graph::endpoint::{Health, Locality};
+
+    use super::*;
+
+    fn key(client: Option<u8>) -> PoolKey {
+        PoolKey {
+            http2: false,
+            overridden: false,
+            may_carry: false,
+            source: client.map(|last| Source {
+                address: [10, 0, 0, last].into(),
+                mark: 1337,
+            }),
+        }
+    }
+
+    #[test]
+    fn pools_are_of_one_clients_address_and_an_empty_one_becomes_anothers() {
+        let host = HostState::new(Arc::new(Host {
+            address: "10.0.0.9:80".parse().unwrap(),
+            weight: 1,
+            locality: Arc::new(Locality::default()),
+            health: Health::Healthy,
+            transport: 0,
+            workload: None,
+            hostname: None,
+        }));
+        let own = host.pool(key(None));
+        let first = host.pool(key(Some(1)));
+        host.with(first, |pool| pool.open = 1);
+        for client in 2..=255 {
+            let pool = host.pool(key(Some(client)));
+            assert!(pool != own && pool != first);
+            assert_eq!(host.with(pool, |pool| pool.key), Some(key(Some(client))));
+        }
+        assert_eq!(host.pool(key(Some(1))), first);
+        assert_eq!(host.pools.borrow().len(), 3);
     }
 }

@@ -18,6 +18,7 @@ use crate::conn::{Arrival, Conn, Downstream, Open, Role};
 use crate::peer::Certificate;
 use crate::timers::Timer;
 use crate::tls::Session;
+use crate::upstream::source::Source;
 use crate::wire::{Wire, canonical};
 
 /// Accepted in one go before others get their turn.
@@ -321,6 +322,10 @@ impl Worker {
         let facts = Rc::new(Downstream {
             source: arrival.source,
             destination: arrival.destination,
+            kept_source: arrival.listener.original_source_mark.map(|mark| Source {
+                address: arrival.source.ip(),
+                mark,
+            }),
             server_name: accesslog::shown_server_name(&arrival.server_name).into(),
             client_cert_element,
             certificate,
@@ -382,6 +387,7 @@ pub(super) fn conn(wire: Wire, role: Role, number: u64, now: Instant) -> Conn {
         dropped: 0,
         warm: false,
         quiet_since: now,
+        forgiven_until: now,
         streams: Vec::new(),
         opening: None,
         expires: None,

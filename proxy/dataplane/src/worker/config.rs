@@ -224,8 +224,10 @@ fn listen(address: SocketAddr, transparent: bool) -> std::io::Result<TcpListener
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    if transparent {
-        socket.set_ip_transparent_v4(true)?;
+    match (transparent, address.is_ipv6()) {
+        (true, false) => socket.set_ip_transparent_v4(true)?,
+        (true, true) => socket.set_ip_transparent_v6(true)?,
+        (false, _) => {}
     }
     socket.bind(&address.into())?;
     socket.listen(4096)?;

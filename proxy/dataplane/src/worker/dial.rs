@@ -19,6 +19,7 @@ use crate::stream::clock::after;
 use crate::telemetry;
 use crate::tls::Session;
 use crate::upstream::host::{HostState, PoolKey};
+use crate::upstream::source::Source;
 
 /// Streams that one connection is expected to carry while its peer's SETTINGS are unknown.
 const EXPECTED_STREAMS: usize = 100;
@@ -60,7 +61,7 @@ impl Worker {
                 return;
             }
             host.with(pool, |p| p.dialing += 1);
-            if let Err(error) = self.dial(host, cluster, Purpose::Pool(pool), None) {
+            if let Err(error) = self.dial(host, cluster, Purpose::Pool(pool), key.source) {
                 self.pool_dial_failed(host, pool, cluster, &error);
             }
         }
@@ -72,7 +73,7 @@ impl Worker {
         host: &Rc<HostState>,
         id: ClusterId,
         purpose: Purpose,
-        source: Option<SocketAddr>,
+        source: Option<Source>,
     ) -> Result<usize, String> {
         let thread = self.thread;
         let Some(state) = self.cluster(id) else {
@@ -204,6 +205,7 @@ impl Worker {
             http2,
             overridden: true,
             may_carry,
+            ..
         }) = key
         else {
             return tls.alpn.to_vec();
@@ -430,7 +432,7 @@ fn session(
 fn connect(
     address: SocketAddr,
     cluster: &Cluster,
-    source: Option<SocketAddr>,
+    source: Option<Source>,
 ) -> std::io::Result<TcpStream> {
     use socket2::{Domain, SockAddr, Socket, Type};
     let socket = Socket::new(
@@ -452,9 +454,11 @@ fn connect(
         }
         socket.set_tcp_keepalive(&settings)?;
     }
-    let bound = source.or(cluster.bind.map(|ip| SocketAddr::new(ip, 0)));
-    if let Some(bound) = bound.filter(|b| b.is_ipv4() == address.is_ipv4()) {
-        socket.bind(&SockAddr::from(bound))?;
+    let own = cluster.bind.filter(|b| b.is_ipv4() == address.is_ipv4());
+    match (source, own) {
+        (Some(source), _) => source.bind(&socket, address)?,
+        (None, Some(own)) => socket.bind(&SockAddr::from(SocketAddr::new(own, 0)))?,
+        (None, None) => {}
     }
     match socket.connect(&SockAddr::from(address)) {
         Ok(()) => {}

@@ -100,6 +100,7 @@ impl Worker {
             http2,
             overridden: s.manager.filters.alpn.is_some(),
             may_carry: !http2 && carry::may_be(s, &cluster),
+            source: s.facts.kept_source,
         };
         let hash = s.hash;
         // Istio lets a hash choose the same endpoint again.

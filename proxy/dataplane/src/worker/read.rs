@@ -28,6 +28,7 @@ impl Worker {
                 Ok((count, any)) => {
                     if any {
                         c.quiet_since = self.now;
+                        c.forgive(self.now);
                         self.feed(slot, buffer.get_mut(..count).unwrap_or_default());
                     } else {
                         c.wire.keep(buffer.get(..count).unwrap_or_default());

@@ -81,7 +81,8 @@ impl Worker {
         let Some(host) = host else {
             return self.end_tunnel(slot, Flags::NO_HEALTHY_UPSTREAM);
         };
-        if let Err(error) = self.dial(&host, cluster.id, Purpose::Tunnel(slot), None) {
+        let source = self.record_of(slot).and_then(|r| r.facts.kept_source);
+        if let Err(error) = self.dial(&host, cluster.id, Purpose::Tunnel(slot), source) {
             self.tunnel_dial_failed(slot, &error);
         }
     }

@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 
 use crate::bystander::Bystanders;
 use crate::raw::{
-    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PING, PREFACE,
-    Peer, RST_STREAM, SETTINGS, WINDOW_UPDATE, field, frame, get, next, post, request, reset,
-    setting,
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING,
+    PREFACE, Peer, RST_STREAM, SETTINGS, WINDOW_UPDATE, code, field, frame, get, next, post,
+    request, reset, setting,
 };
 use crate::victim::{Victim, resident, silent};
 
@@ -172,6 +172,43 @@ async fn a_client_that_cancels_as_many_as_it_lets_be_answered_is_never_cut_off()
 }
 
 #[tokio::test]
+async fn a_client_that_cancels_all_its_requests_is_forgiven_some_with_every_second() {
+    let victim = Victim::new().await;
+    let (mut read, mut write) = TcpStream::connect(victim.address)
+        .await
+        .unwrap()
+        .into_split();
+    let mut streams = (1..).step_by(2);
+    let mut cancelled = |n: usize| -> Vec<u8> {
+        let streams = streams.by_ref().take(n);
+        streams
+            .flat_map(|stream| [get(stream, "/other"), reset(stream)].concat())
+            .collect()
+    };
+    // All that it may cancel at once, and then what the second since then allows.
+    let hello = [PREFACE, &frame(SETTINGS, 0, 0, b""), &cancelled(2000)];
+    write.write_all(&hello.concat()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let more = [cancelled(100), frame(PING, 0, 0, &[7; 8])];
+    write.write_all(&more.concat()).await.unwrap();
+    loop {
+        let frame = next(&mut read).await.expect("it goes on");
+        if (frame.kind, frame.flags) == (PING, ACK) {
+            break;
+        }
+    }
+    // More than that it does not get.
+    let _ = write.write_all(&cancelled(4000)).await;
+    let away = loop {
+        let frame = next(&mut read).await.expect("it is told why");
+        if frame.kind == GOAWAY {
+            break frame;
+        }
+    };
+    assert_eq!(code(&[away]), ENHANCE_YOUR_CALM);
+}
+
+#[tokio::test]
 async fn a_hundred_thousand_bytes_of_headers_are_answered_with_431() {
     let victim = Victim::new().await;
     let others = Bystanders::at(victim.address).await;
@@ -253,10 +290,10 @@ async fn windows_that_never_open_hold_one_window_for_each_stream_and_nobody_else
     }
     // All of them have begun to be answered.
     victim.becomes(|held| held.requests >= 200).await;
+    // Once the worker has had turns for others again, it has taken all that it would take.
     let later = Bystanders::at(victim.address).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(resident() < before + (120 << 20), "{before} {}", resident());
     later.were_served().await;
+    assert!(resident() < before + (120 << 20), "{before} {}", resident());
     others.were_served().await;
     drop(peer);
     victim
