@@ -95,6 +95,11 @@ def _deps(node, by_id, want):
             aliases[p.label] = d["name"]
     return struct(libs = sorted(libs), macros = sorted(macros), aliases = aliases)
 
+# Build scripts that need another environment: these sources are of C++17, and Bazel's own flags, of C++14, come last.
+_BUILD_SCRIPT_ENV = {
+    "libfuzzer-sys": {"CXXFLAGS": "-std=c++17"},
+}
+
 def _third_party_build(p, node, shipped, by_id):
     """The BUILD file of one vendored crate. `shipped` is its node without dev-dependencies, if it has one."""
     shipped = shipped or node
@@ -129,7 +134,7 @@ def _third_party_build(p, node, shipped, by_id):
             links = p.links,
             pkg_name = p.name,
             rustc_env = env,
-            **shared
+            **(shared if p.name not in _BUILD_SCRIPT_ENV else dict(shared, build_script_env = _BUILD_SCRIPT_ENV[p.name]))
         ))
         script = [":build_script"]
     out.append(_rule(
