@@ -10,7 +10,7 @@
 )]
 
 mod input;
-mod target;
+mod targets;
 
 use std::sync::OnceLock;
 
@@ -27,63 +27,63 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target {
         name: "accesslog",
-        run: target::accesslog::run,
+        run: targets::accesslog::run,
     },
     Target {
         name: "compile",
-        run: target::compile::run,
+        run: targets::compile::run,
     },
     Target {
         name: "control",
-        run: target::control::run,
+        run: targets::control::run,
     },
     Target {
         name: "headers",
-        run: target::headers::run,
+        run: targets::headers::run,
     },
     Target {
         name: "hpack",
-        run: target::hpack::run,
+        run: targets::hpack::run,
     },
     Target {
         name: "http1",
-        run: target::http1::run,
+        run: targets::http1::run,
     },
     Target {
         name: "http1_forward",
-        run: target::http1_forward::run,
+        run: targets::http1_forward::run,
     },
     Target {
         name: "http2",
-        run: target::http2::run,
+        run: targets::http2::run,
     },
     Target {
         name: "http2_pair",
-        run: target::http2_pair::run,
+        run: targets::http2_pair::run,
     },
     Target {
         name: "identity",
-        run: target::identity::run,
+        run: targets::identity::run,
     },
     Target {
         name: "injector",
-        run: target::injector::run,
+        run: targets::injector::run,
     },
     Target {
         name: "inspect",
-        run: target::inspect::run,
+        run: targets::inspect::run,
     },
     Target {
         name: "redirect",
-        run: target::redirect::run,
+        run: targets::redirect::run,
     },
     Target {
         name: "resources",
-        run: target::resources::run,
+        run: targets::resources::run,
     },
     Target {
         name: "routing",
-        run: target::routing::run,
+        run: targets::routing::run,
     },
 ];
 
