@@ -162,7 +162,7 @@ impl Wire {
     /// Straight to the kernel where nothing waits before them; the rest is kept. All are taken unless the socket broke.
     fn write_or_keep(&mut self, bytes: &[u8]) -> usize {
         let mut n = 0;
-        if self.pending() == 0 && self.writable {
+        if self.pending() == 0 && self.writable && !bytes.is_empty() {
             match self.socket.write(bytes) {
                 Ok(written) => {
                     n = written;
