@@ -40,12 +40,13 @@ def _needs(features, programs):
             missing.append("//tools/build_defs:needs_strangers__see_README")
     return missing, env, tags
 
-def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = [], programs = {}, test_attrs = {}):
+def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [], own_main = [], programs = {}, test_attrs = {}):
     """Declares the targets of the crate NAME.
 
     Args:
       name: the package's name in Cargo.toml.
       bin_attrs: binary -> attributes (args, data) for `bazel run`.
+      by_hand: tests that cargo runs alone.
       compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
       data: files that tests read when they run.
       own_main: tests that Cargo.toml declares with harness = false.
@@ -118,6 +119,8 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], own_main = []
 
     for t in m["tests"]:
         test, src = t["name"], t["src"]
+        if test in by_hand:
+            continue
         missing, env, tags = _needs(t["features"], programs.get(test, []))
         more = test_attrs.get(test, {"data": [], "env": {}})
         rust_test(

@@ -1,6 +1,6 @@
 //! Each target for some seconds, from the corpus that is kept and a fixed seed.
 //!
-//! `LATEEN_FUZZ_ENGINE` is the program with coverage feedback, which Bazel gives; without it the one is run that cargo
+//! `LATEEN_FUZZ_ENGINE` is a program with coverage feedback (docs/design/fuzzing.md); without it the one is run that cargo
 //! built, which has none unless its flags ask for it. `LATEEN_FUZZ_RUNS` and `LATEEN_FUZZ_SECONDS` say how long.
 #![allow(
     clippy::unwrap_used,
