@@ -202,7 +202,7 @@ pub(super) const ALL: &[(&str, &[&str])] = &[
     ),
     (
         "a time limit that gRPC names is announced to the endpoint as any other",
-        &["gRPC with a timeout that passes", "a time limit of gRPC"],
+        &["a time limit of gRPC"],
     ),
     (
         "RFC 9113, 8.1: the rest of a request that is answered is not wanted; Envoy reads it",

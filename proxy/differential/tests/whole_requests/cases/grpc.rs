@@ -77,12 +77,6 @@ pub(super) fn cases() -> Vec<Case> {
         to("echo", "with a timeout", &[("grpc-timeout", "5S")]),
         to(
             "echo",
-            "with a timeout that passes",
-            &[("grpc-timeout", "150m")],
-        )
-        .reply(late()),
-        to(
-            "echo",
             "with a timeout that is none",
             &[("grpc-timeout", "soon")],
         ),
