@@ -78,15 +78,15 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Reads a frame: its kind and stream.
-async fn next(socket: &mut TcpStream) -> Option<(u8, u32)> {
+/// Reads a frame: its kind, flags and stream.
+async fn next(socket: &mut TcpStream) -> Option<(u8, u8, u32)> {
     let mut head = [0; 9];
     socket.read_exact(&mut head).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; length as usize];
     socket.read_exact(&mut payload).await.ok()?;
     let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-    Some((head[3], stream))
+    Some((head[3], head[4], stream))
 }
 
 /// A server of frames. Its first connection answers one request of four and leaves the others unprocessed.
@@ -97,8 +97,9 @@ async fn forgetful(listener: TcpListener) {
         socket.read_exact(&mut preface).await.unwrap();
         socket.write_all(&frame(4, 0, 0, &[])).await.unwrap();
         let mut requests = Vec::new();
-        while let Some((kind, stream)) = next(&mut socket).await {
-            if kind == 4 {
+        while let Some((kind, flags, stream)) = next(&mut socket).await {
+            // What acknowledges is not acknowledged in turn: it would be taken for an error of the connection.
+            if kind == 4 && flags == 0 {
                 socket.write_all(&frame(4, 1, 0, &[])).await.unwrap();
             }
             if kind != 1 {
