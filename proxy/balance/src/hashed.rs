@@ -102,18 +102,18 @@ fn maglev(
     const FREE: u32 = u32::MAX;
     let size = u64::from(size.max(2));
     let most = hosts.iter().map(|h| share(*h)).fold(0.0, f64::max);
-    let mut filling: Vec<Filling> = hosts
-        .iter()
-        .map(|host| {
-            let key = key(*host);
-            Filling {
-                host: *host,
-                offset: xxh64(key.as_bytes(), 0) % size,
-                skip: xxh64(key.as_bytes(), 1) % (size - 1) + 1,
-                next: 0,
-                weight: share(*host),
-                target: 0.0,
-            }
+    let mut keyed: Vec<(String, u32)> = hosts.iter().map(|host| (key(*host), *host)).collect();
+    // Two hosts may want one place in the same round: who asks first must not hang on the order they came in.
+    keyed.sort_unstable();
+    let mut filling: Vec<Filling> = keyed
+        .into_iter()
+        .map(|(key, host)| Filling {
+            host,
+            offset: xxh64(key.as_bytes(), 0) % size,
+            skip: xxh64(key.as_bytes(), 1) % (size - 1) + 1,
+            next: 0,
+            weight: share(host),
+            target: 0.0,
         })
         .collect();
     let mut table = vec![FREE; size as usize];

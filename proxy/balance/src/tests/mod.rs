@@ -7,6 +7,7 @@
 )]
 
 mod balancer;
+mod hashed;
 mod outlier;
 mod priority;
 mod retry;
