@@ -201,10 +201,6 @@ pub(super) const ALL: &[(&str, &[&str])] = &[
         &["HTTP/2 data after the end"],
     ),
     (
-        "a time limit that gRPC names is announced to the endpoint as any other",
-        &["a time limit of gRPC"],
-    ),
-    (
         "RFC 9113, 8.1: the rest of a request that is answered is not wanted; Envoy reads it",
         &["gRPC to a service with faults for other paths"],
     ),
