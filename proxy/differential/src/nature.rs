@@ -12,6 +12,29 @@ pub fn header(name: &str, value: &str) -> String {
     }
 }
 
+/// Bytes as they were read, with [`header`] for each line that has the shape of a header field of HTTP/1.
+#[must_use]
+pub fn bytes(read: &[u8]) -> Vec<u8> {
+    let line = |line: &[u8]| {
+        let (name, value) = std::str::from_utf8(line).ok()?.split_once(": ")?;
+        Some(format!("{name}: {}", header(name, value)).into_bytes())
+    };
+    let mut replaced = Vec::with_capacity(read.len());
+    // Split at LF alone: a field's CR stays where it was.
+    for part in read.split_inclusive(|byte| *byte == b'\n') {
+        let end = part.len()
+            - part
+                .iter()
+                .rev()
+                .take_while(|b| b.is_ascii_whitespace())
+                .count();
+        let (text, end) = part.split_at(end);
+        replaced.extend(line(text).unwrap_or_else(|| text.to_vec()));
+        replaced.extend(end);
+    }
+    replaced
+}
+
 /// Whether a field is part of how Istio's sidecars learn of each other. Envoy without Istio's filters does not send it,
 /// so an application without a sidecar sees it from us alone; `value` is that of the sender's identity or a test's own.
 #[must_use]
@@ -72,6 +95,16 @@ mod tests {
         assert_eq!(identifier("mine"), "mine");
         assert_eq!(address("10.0.0.1:40000"), "10.0.0.1:<port>");
         assert_eq!(address("10.0.0.1:8080"), "10.0.0.1:8080");
+    }
+
+    #[test]
+    fn what_was_read_as_bytes_changes_in_the_lines_of_its_fields_alone() {
+        let date = "date: Mon, 23 Nov 2026 02:51:00 GMT";
+        let answer = format!("HTTP/1.1 200 OK\r\n{date}\r\nx: y\r\n\r\nbody\n");
+        let wanted = "HTTP/1.1 200 OK\r\ndate: <date>\r\nx: y\r\n\r\nbody\n";
+        assert_eq!(bytes(answer.as_bytes()), wanted.as_bytes());
+        let other = b"\x16\x03\n\r\n \r\n\n\xff: \x00".as_slice();
+        assert_eq!(bytes(other), other);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use differential::log_line::LogLine;
+use differential::nature;
 
 use crate::case::{Case, Origin};
 use crate::client::Client;
@@ -20,8 +21,10 @@ const QUIET: Duration = Duration::from_millis(2500);
 /// A row that takes longer is named in the output: the whole suite has a minute or two.
 const SLOW: Duration = Duration::from_millis(1500);
 
-/// Bytes as they are shown: text as it is, and of what is long its length, a sum and its beginning.
+/// Bytes as they are shown, without what differs by nature: text as it is, and of what is long its length, a sum and its
+/// beginning.
 pub(crate) fn text(bytes: &[u8]) -> String {
+    let bytes = &nature::bytes(bytes);
     let shown = bytes.escape_ascii().to_string();
     if shown.len() <= 400 {
         return format!("{} {shown:?}", bytes.len());
@@ -72,6 +75,7 @@ pub(crate) fn run(cases: &[Case], theirs: &Mesh, ours: &Mesh) -> Vec<String> {
         if left.is_empty() {
             break;
         }
+        println!("not as it should be, try {attempt}:\n{}", wrong.join("\n"));
     }
     wrong
 }

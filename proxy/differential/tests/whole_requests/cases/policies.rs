@@ -1,7 +1,7 @@
 //! DestinationRules and PeerAuthentication: TLS modes, limits, ejection, choice.
 
 use crate::case::{Act, Case, Reply, Step, To, answer, http1, ok};
-use crate::client::http2::{data, headers, hello};
+use crate::client::http2::{headers, hello};
 
 pub(super) fn cases() -> Vec<Case> {
     let get = |service: &str| http1("GET /", service, &[], "");
@@ -59,11 +59,10 @@ pub(super) fn cases() -> Vec<Case> {
     ];
     let requests = vec![
         hello(),
-        headers(1, &call, false),
-        data(1, b"", true),
+        // They end with their fields: one that is answered before it has ended would be reset too.
+        headers(1, &call, true),
         Step::Wait(60),
-        headers(3, &call, false),
-        data(3, b"", true),
+        headers(3, &call, true),
         Step::Streams(2),
     ];
     let late = match answer(

@@ -1,6 +1,6 @@
 //! A client of HTTP/2 frames.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -72,6 +72,9 @@ impl Stream {
 pub(crate) struct Frames {
     decoder: Decoder,
     streams: BTreeMap<u32, Stream>,
+    /// Streams that have ended: a reset may follow the end.
+    over: BTreeSet<u32>,
+    /// How many of them since the last step.
     ended: usize,
     began: bool,
     connection: Vec<String>,
@@ -174,7 +177,7 @@ impl Frames {
                 stream
                     .lines
                     .push(format!("reset with {}", code(&frame.payload)));
-                self.ended += 1;
+                self.end(frame.stream);
             }
             _ => {}
         }
@@ -182,8 +185,14 @@ impl Frames {
             let stream = self.streams.entry(frame.stream).or_default();
             stream.end_body();
             stream.lines.push("end".to_owned());
-            self.ended += 1;
+            self.end(frame.stream);
         }
         None
+    }
+
+    fn end(&mut self, stream: u32) {
+        if self.over.insert(stream) {
+            self.ended += 1;
+        }
     }
 }
