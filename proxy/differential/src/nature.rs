@@ -22,13 +22,7 @@ pub fn bytes(read: &[u8]) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(read.len());
     // Split at LF alone: a field's CR stays where it was.
     for part in read.split_inclusive(|byte| *byte == b'\n') {
-        let end = part.len()
-            - part
-                .iter()
-                .rev()
-                .take_while(|b| b.is_ascii_whitespace())
-                .count();
-        let (text, end) = part.split_at(end);
+        let (text, end) = part.split_at(part.trim_ascii_end().len());
         replaced.extend(line(text).unwrap_or_else(|| text.to_vec()));
         replaced.extend(end);
     }
