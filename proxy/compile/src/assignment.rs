@@ -53,7 +53,7 @@ pub(crate) struct Given {
     pub(crate) hostname: Option<Arc<str>>,
     pub(crate) weight: u32,
     pub(crate) health: Health,
-    pub(crate) socket: Option<Struct>,
+    pub(crate) socket: Option<Arc<Struct>>,
     pub(crate) workload: Option<Arc<Workload>>,
 }
 
@@ -172,7 +172,7 @@ fn host(place: &Place<'_>, given: &LbEndpoint, names: bool) -> Compiled<Given> {
         hostname: found_by.or_else(|| (!hostname.is_empty()).then(|| hostname.as_str().into())),
         weight,
         health,
-        socket: of(SOCKET_MATCH).cloned(),
+        socket: of(SOCKET_MATCH).cloned().map(Arc::new),
         workload: of("istio")
             .and_then(|istio| struct_text(istio, "workload"))
             .map(|text| Arc::new(workload(text))),

@@ -16,7 +16,7 @@ use envoy_types::pb::envoy::config::cluster::v3::{
 };
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::google::protobuf::value::Kind;
-use graph::cluster::{Balancing, Cluster, Discovery, Keepalive, ServiceName};
+use graph::cluster::{Balancing, Cluster, Discovery, Keepalive, ServiceName, Settings};
 use std::net::IpAddr;
 
 pub(crate) use plan::{Endpoints, Family, Plan};
@@ -100,11 +100,8 @@ pub(crate) fn compile(
     )?;
     let outlier = outlier::compile(place, outlier_detection, common.panic_percent)?;
     let sockets = sockets::compile(place, transport_socket_matches, transport_socket)?;
-    let cluster = Cluster {
-        id: names.cluster(name),
-        name: name.as_str().into(),
+    let settings = Settings {
         discovery,
-        endpoints: None,
         balancing: balancing.unwrap_or(Balancing::RoundRobin),
         connect_timeout: match duration_or(
             place,
@@ -122,13 +119,19 @@ pub(crate) fn compile(
         max_connection_duration: http.max_connection_duration,
         max_stream_duration: http.max_stream_duration,
         max_requests_per_connection: http.max_requests,
-        transports: Vec::new(),
         bind: bind(place, upstream_bind_config)?,
-        services: services(metadata),
         keepalive: keepalive(place, upstream_connection_options)?,
     };
+    let cluster = Cluster {
+        id: names.cluster(name),
+        name: names.name(&name.as_str().into()),
+        settings: names.same.settings.same(Arc::new(settings)),
+        endpoints: None,
+        transports: Vec::new(),
+        services: services(metadata),
+    };
     Ok(Plan {
-        cluster,
+        cluster: Arc::new(cluster),
         endpoints,
         weighted_localities: common.weighted_localities,
         sockets,

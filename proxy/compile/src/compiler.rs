@@ -13,7 +13,6 @@ use bytes::Bytes;
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use envoy_types::pb::envoy::config::listener::v3::Listener;
-use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use graph::Graph;
 use prost::Message;
@@ -173,17 +172,21 @@ impl Compiler {
     fn endpoints(&mut self, place: &Place<'_>, name: &Arc<str>, body: &Bytes) -> Compiled<()> {
         let message: ClusterLoadAssignment = decode(place, body)?;
         named(place, "cluster_name", name, &message.cluster_name)?;
-        let assignment = Arc::new(assignment::compile(place, &message, false)?);
-        self.assignments.insert(name.clone(), assignment);
+        let mut assignment = assignment::compile(place, &message, false)?;
+        self.names.same.assignment(&mut assignment);
+        self.assignments.insert(name.clone(), Arc::new(assignment));
         self.given_up.remove(&Awaited::Endpoints(name.clone()));
         self.refresh_clusters_of_service(name);
         Ok(())
     }
 
     fn table(&mut self, place: &Place<'_>, name: &Arc<str>, body: &Bytes) -> Compiled<()> {
-        let message: RouteConfiguration = decode(place, body)?;
-        named(place, "name", name, &message.name)?;
-        let table = Arc::new(crate::route::compile(place, &message, &mut self.names)?);
+        let table = Arc::new(crate::route::compile_encoded(
+            place,
+            body,
+            |found| named(place, "name", name, found),
+            &mut self.names,
+        )?);
         let id = self.names.table(name);
         self.tables.insert(name.clone(), table.clone());
         self.given_up.remove(&Awaited::Routes(name.clone()));
@@ -214,7 +217,9 @@ impl Compiler {
     fn cluster(&mut self, place: &Place<'_>, name: &Arc<str>, body: &Bytes) -> Compiled<()> {
         let message: Cluster = decode(place, body)?;
         named(place, "name", name, &message.name)?;
-        let plan = crate::cluster::compile(place, &message, &mut self.names)?;
+        let name = &self.names.name(name);
+        let mut plan = crate::cluster::compile(place, &message, &mut self.names)?;
+        self.names.same.plan(&mut plan);
         self.clusters.plan(name, plan);
         self.refresh_cluster(name, clusters::Changed::All);
         Ok(())
@@ -289,7 +294,7 @@ impl Compiler {
     }
 }
 
-fn decode<M: Message + Default>(place: &Place<'_>, body: &Bytes) -> Compiled<M> {
+pub(crate) fn decode<M: Message + Default>(place: &Place<'_>, body: &Bytes) -> Compiled<M> {
     M::decode(body.clone()).map_err(|e| place.refuse("", format!("cannot be decoded: {e}")))
 }
 

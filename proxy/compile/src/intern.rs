@@ -7,16 +7,29 @@ use std::sync::Arc;
 use graph::cluster::ClusterId;
 use graph::route::TableId;
 
-/// Numbers of clusters and of route tables.
+use crate::same::Same;
+
+/// Numbers of clusters and of route tables, and what these have in common.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
     clusters: HashMap<Arc<str>, u32>,
     tables: HashMap<Arc<str>, u32>,
+    pub(crate) same: Same,
 }
 
 impl Interner {
     pub(crate) fn cluster(&mut self, name: &str) -> ClusterId {
         ClusterId(number(&mut self.clusters, name))
+    }
+
+    /// The name of a cluster as it is kept for its number.
+    pub(crate) fn name(&mut self, of: &Arc<str>) -> Arc<str> {
+        if let Some((known, _)) = self.clusters.get_key_value(of) {
+            return known.clone();
+        }
+        let next = self.clusters.len() as u32;
+        self.clusters.insert(of.clone(), next);
+        of.clone()
     }
 
     pub(crate) fn table(&mut self, name: &str) -> TableId {

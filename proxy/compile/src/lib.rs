@@ -21,6 +21,7 @@ mod manager;
 mod per_filter;
 mod place;
 mod route;
+mod same;
 mod source;
 mod tcp;
 mod text;

@@ -1,6 +1,7 @@
 //! Route tables.
 
 mod action;
+mod encoded;
 mod hash;
 mod matching;
 mod mutation;
@@ -8,23 +9,24 @@ mod redirect;
 mod retry;
 mod target;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::Metadata;
+use bytes::Bytes;
 use envoy_types::pb::envoy::config::route::v3::{
-    Decorator, Route as RouteMessage, RouteConfiguration, VirtualHost as HostMessage, route,
+    Route as RouteMessage, RouteConfiguration, VirtualHost as HostMessage, route,
     route_action::RequestMirrorPolicy, virtual_host::TlsRequirementType,
 };
+use graph::domains::{Domains, Taken};
 use graph::policy::Retry;
 use graph::route::{Action, Mirror, Route, RouteTable, VirtualHost};
 
 pub(crate) use matching::header_conditions;
 
+use crate::compiler::decode;
 use crate::intern::Interner;
 use crate::per_filter::PerFilter;
 use crate::place::{Compiled, Place, take};
-use crate::value::{bool_or, known, struct_text, u32_or};
+use crate::value::{bool_or, known, u32_or};
 
 /// Envoy's default (`max_direct_response_body_size_bytes`).
 const MAX_BODY: u32 = 4096;
@@ -38,67 +40,119 @@ struct Inherited {
     max_body: usize,
 }
 
+/// Compiles an encoded route table; `named` says whether its name is the right one.
+pub(crate) fn compile_encoded(
+    place: &Place<'_>,
+    body: &Bytes,
+    named: impl FnOnce(&str) -> Compiled<()>,
+    names: &mut Interner,
+) -> Compiled<RouteTable> {
+    let parts =
+        encoded::parts(body).map_err(|e| place.refuse("", format!("cannot be decoded: {e}")))?;
+    let message: RouteConfiguration = decode(place, &parts.rest.into())?;
+    named(&message.name)?;
+    let mut building = Building::begin(place, &message, names)?;
+    for host in &parts.hosts {
+        building.host(place, &decode(place, host)?, names)?;
+    }
+    building.finish(place)
+}
+
 /// Compiles a route table. Clusters need not be there: requests to one that is not are answered 503 (or 404).
 pub(crate) fn compile(
     place: &Place<'_>,
     message: &RouteConfiguration,
     names: &mut Interner,
 ) -> Compiled<RouteTable> {
-    take!(place, message, RouteConfiguration {
-        name, virtual_hosts, response_headers_to_add, response_headers_to_remove, request_headers_to_add,
+    let mut building = Building::begin(place, message, names)?;
+    for given in &message.virtual_hosts {
+        building.host(place, given, names)?;
+    }
+    building.finish(place)
+}
+
+/// A route table to which virtual hosts are added.
+struct Building {
+    table: RouteTable,
+    inherited: Inherited,
+}
+
+impl Building {
+    /// One without virtual hosts, whatever the message has.
+    fn begin(
+        place: &Place<'_>,
+        message: &RouteConfiguration,
+        names: &mut Interner,
+    ) -> Compiled<Building> {
+        take!(place, message, RouteConfiguration {
+        name, response_headers_to_add, response_headers_to_remove, request_headers_to_add,
         request_headers_to_remove, most_specific_header_mutations_wins, max_direct_response_body_size_bytes,
         request_mirror_policies, ignore_port_in_host_matching, typed_per_filter_config, validate_clusters,
     } refuse {
         vhds, internal_only_headers, cluster_specifier_plugins, vhost_header, ignore_path_parameters_in_path_matching,
         route_specifiers,
-    } note {} inert { metadata });
-    if bool_or(validate_clusters, false) {
-        place.warn(
-            "validate_clusters",
-            "routes to clusters that are not there are taken, and answer 503 until they come",
-        );
-    }
-    let inherited = Inherited {
-        filters: PerFilter::default().with(place, typed_per_filter_config)?,
-        retry: None,
-        mirrors: target::mirrors(place, request_mirror_policies, names)?.into(),
-        max_body: u32_or(max_direct_response_body_size_bytes, MAX_BODY) as usize,
-    };
-    let mut table = RouteTable {
-        name: name.as_str().into(),
-        ignore_port: *ignore_port_in_host_matching,
-        request: mutation::compile(
-            place,
-            "request",
-            request_headers_to_add,
-            request_headers_to_remove,
-        )?,
-        response: mutation::compile(
-            place,
-            "response",
-            response_headers_to_add,
-            response_headers_to_remove,
-        )?,
-        most_specific_wins: *most_specific_header_mutations_wins,
-        exact: HashMap::default(),
-        suffixes: Vec::new(),
-        prefixes: Vec::new(),
-        default: None,
-    };
-    for given in virtual_hosts {
-        let inside = place.key("virtual_hosts", &given.name);
-        let host = Arc::new(virtual_host(&inside, given, &inherited, names)?);
-        for domain in &given.domains {
-            enter(&inside, &mut table, domain, &host)?;
+    } note {} inert { metadata, virtual_hosts });
+        if bool_or(validate_clusters, false) {
+            place.warn(
+                "validate_clusters",
+                "routes to clusters that are not there are taken, and answer 503 until they come",
+            );
         }
+        let inherited = Inherited {
+            filters: PerFilter::default().with(place, typed_per_filter_config)?,
+            retry: None,
+            mirrors: target::mirrors(place, request_mirror_policies, names)?.into(),
+            max_body: u32_or(max_direct_response_body_size_bytes, MAX_BODY) as usize,
+        };
+        let table = RouteTable {
+            name: name.as_str().into(),
+            ignore_port: *ignore_port_in_host_matching,
+            request: mutation::compile(
+                place,
+                "request",
+                request_headers_to_add,
+                request_headers_to_remove,
+            )?,
+            response: mutation::compile(
+                place,
+                "response",
+                response_headers_to_add,
+                response_headers_to_remove,
+            )?,
+            most_specific_wins: *most_specific_header_mutations_wins,
+            exact: Domains::default(),
+            suffixes: Vec::new(),
+            prefixes: Vec::new(),
+            default: None,
+        };
+        Ok(Building { table, inherited })
     }
-    let longest = |a: &(Box<[u8]>, _), b: &(Box<[u8]>, _)| b.0.len().cmp(&a.0.len());
-    table.suffixes.sort_by(longest);
-    table.prefixes.sort_by(longest);
-    for pairs in [&table.suffixes, &table.prefixes] {
-        unique(place, pairs)?;
+
+    fn host(
+        &mut self,
+        place: &Place<'_>,
+        given: &HostMessage,
+        names: &mut Interner,
+    ) -> Compiled<()> {
+        let inside = place.key("virtual_hosts", &given.name);
+        let host = Arc::new(virtual_host(&inside, given, &self.inherited, names)?);
+        for domain in &given.domains {
+            enter(&inside, &mut self.table, domain, &host)?;
+        }
+        Ok(())
     }
-    Ok(table)
+
+    fn finish(self, place: &Place<'_>) -> Compiled<RouteTable> {
+        let mut table = self.table;
+        let longest = |a: &(Box<[u8]>, _), b: &(Box<[u8]>, _)| b.0.len().cmp(&a.0.len());
+        table.suffixes.sort_by(longest);
+        table.prefixes.sort_by(longest);
+        for pairs in [&table.suffixes, &table.prefixes] {
+            unique(place, pairs)?;
+        }
+        table.exact.shrink_to_fit();
+        Ok(table)
+    }
 }
 
 fn enter(
@@ -133,15 +187,10 @@ fn enter(
                 format!("`{domain}` is not a name with at most one `*`, at its beginning or end"),
             ));
         }
-        _ => {
-            if table
-                .exact
-                .insert(lower.into_bytes().into(), host.clone())
-                .is_some()
-            {
-                return Err(twice());
-            }
-        }
+        _ => table
+            .exact
+            .insert(lower.as_bytes(), host)
+            .map_err(|Taken| twice())?,
     }
     Ok(())
 }
@@ -180,7 +229,8 @@ fn virtual_host(
     let mut inherited = above.clone();
     inherited.filters = inherited.filters.with(place, typed_per_filter_config)?;
     if let Some(policy) = retry_policy {
-        inherited.retry = retry::compile(&place.field("retry_policy"), policy)?.map(Arc::new);
+        inherited.retry = retry::compile(&place.field("retry_policy"), policy)?
+            .map(|retry| names.same.retries.same(Arc::new(retry)));
     }
     if !request_mirror_policies.is_empty() {
         inherited.mirrors = target::mirrors(place, request_mirror_policies, names)?.into();
@@ -227,9 +277,9 @@ fn route(
     names: &mut Interner,
 ) -> Compiled<Route> {
     take!(place, message, RouteMessage {
-        name, r#match, metadata, decorator, typed_per_filter_config, request_headers_to_add, request_headers_to_remove,
+        name, r#match, typed_per_filter_config, request_headers_to_add, request_headers_to_remove,
         response_headers_to_add, response_headers_to_remove, action,
-    } refuse { route_specifiers } note { tracing, per_request_buffer_limit_bytes, request_body_buffer_limit } inert { stat_prefix });
+    } refuse { route_specifiers } note { tracing, per_request_buffer_limit_bytes, request_body_buffer_limit } inert { metadata, decorator, stat_prefix });
     let action = match place.required("action", action)? {
         route::Action::Route(given) => Action::Forward(Box::new(action::forward(
             &place.field("route"),
@@ -254,8 +304,8 @@ fn route(
     let filters = above.filters.clone().with(place, typed_per_filter_config)?;
     let on = matching::compile(&place.field("match"), place.required("match", r#match)?)?;
     Ok(Route {
-        name: name.as_str().into(),
-        on,
+        name: names.same.texts.same(name.as_str().into()),
+        on: names.same.conditions.same(Arc::new(on)),
         action,
         request: mutation::compile(
             place,
@@ -269,21 +319,9 @@ fn route(
             response_headers_to_add,
             response_headers_to_remove,
         )?,
-        operation: decorator.as_ref().map(
-            |Decorator {
-                 operation,
-                 propagate: _,
-             }| operation.as_str().into(),
-        ),
         fault: filters.fault,
         cors: filters.cors,
-        config: metadata.as_ref().and_then(config),
     })
-}
-
-/// Istio's metadata of what a route was made from.
-fn config(metadata: &Metadata) -> Option<Arc<str>> {
-    struct_text(metadata.filter_metadata.get("istio")?, "config").map(Into::into)
 }
 
 /// Policies of mirroring, for the places that have them.

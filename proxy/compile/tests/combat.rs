@@ -149,14 +149,17 @@ fn all_that_resources_refer_to_is_named_for_subscription() {
 fn an_outbound_cluster_has_endpoints_identity_and_policy() {
     let graph = ready(&Authority::new()).graph();
     let grpc = cluster(&graph, &format!("outbound|50051||{HOST}"));
-    assert_eq!(grpc.discovery, Discovery::Eds);
-    assert_eq!(grpc.balancing, Balancing::LeastRequest { choices: 2 });
-    assert_eq!(grpc.protocol, UpstreamProtocol::Http2);
-    assert_eq!(grpc.connect_timeout, Duration::from_secs(10));
-    assert_eq!(grpc.limits.connections, u32::MAX);
-    assert_eq!(grpc.limits.retries, u32::MAX);
+    assert_eq!(grpc.settings.discovery, Discovery::Eds);
     assert_eq!(
-        grpc.outlier.unwrap().panic_percent,
+        grpc.settings.balancing,
+        Balancing::LeastRequest { choices: 2 }
+    );
+    assert_eq!(grpc.settings.protocol, UpstreamProtocol::Http2);
+    assert_eq!(grpc.settings.connect_timeout, Duration::from_secs(10));
+    assert_eq!(grpc.settings.limits.connections, u32::MAX);
+    assert_eq!(grpc.settings.limits.retries, u32::MAX);
+    assert_eq!(
+        grpc.settings.outlier.unwrap().panic_percent,
         0,
         "the pilot asks for no panic"
     );
@@ -198,7 +201,7 @@ fn an_outbound_cluster_has_endpoints_identity_and_policy() {
             .matches(b"spiffe://cluster.local/ns/default/sa/other")
     );
     let http1 = cluster(&graph, &format!("outbound|8081||{HOST}"));
-    assert_eq!(http1.protocol, UpstreamProtocol::Downstream);
+    assert_eq!(http1.settings.protocol, UpstreamProtocol::Downstream);
     let UpstreamTransport::Tls(Secured::Ready(other)) = &http1.transports[0] else {
         panic!()
     };
@@ -207,13 +210,16 @@ fn an_outbound_cluster_has_endpoints_identity_and_policy() {
         "one set of settings for all clusters"
     );
     let passthrough = cluster(&graph, "PassthroughCluster");
-    assert_eq!(passthrough.discovery, Discovery::OriginalDestination);
+    assert_eq!(
+        passthrough.settings.discovery,
+        Discovery::OriginalDestination
+    );
     assert!(matches!(
         passthrough.transports[..],
         [UpstreamTransport::Raw]
     ));
     let inbound = cluster(&graph, "inbound|50051||");
-    assert_eq!(inbound.bind, Some([127, 0, 0, 6].into()));
+    assert_eq!(inbound.settings.bind, Some([127, 0, 0, 6].into()));
 }
 
 #[test]
@@ -277,7 +283,7 @@ fn outbound_requests_are_routed_as_the_virtual_service_says() {
     assert!(manager.filters.cors && manager.filters.fault.is_some() && manager.filters.grpc_stats);
     let table = table(&graph, manager);
     assert!(table.ignore_port);
-    let plain = &table.exact[HOST.as_bytes()];
+    let plain = table.exact.get(HOST.as_bytes()).unwrap();
     assert_eq!(
         target(&graph, &plain.routes[0].action),
         format!("outbound|50051||{HOST}")
@@ -285,15 +291,15 @@ fn outbound_requests_are_routed_as_the_virtual_service_says() {
     let Action::Forward(forward) = &plain.routes[0].action else {
         panic!()
     };
-    let retry = forward.retry.as_ref().unwrap();
+    let retry = forward.how.retry.as_ref().unwrap();
     assert_eq!((retry.retries, retry.avoid_tried_hosts), (2, 5));
     assert!(retry.on.has(RetryOn::CONNECT_FAILURE) && !retry.on.has(RetryOn::SERVER_ERROR));
     assert_eq!(
-        (forward.timeout, forward.max_grpc_timeout),
+        (forward.how.timeout, forward.how.max_grpc_timeout),
         (Duration::ZERO, Some(Duration::ZERO))
     );
 
-    let routed = &table.exact[ROUTED.as_bytes()];
+    let routed = table.exact.get(ROUTED.as_bytes()).unwrap();
     let names: Vec<&str> = routed.routes.iter().map(|r| &*r.name).collect();
     assert_eq!(names, ["v1", "weighted", "default"]);
     let on = &routed.routes[0].on.headers[0];
@@ -308,7 +314,7 @@ fn outbound_requests_are_routed_as_the_virtual_service_says() {
     let Action::Forward(forward) = &routed.routes[1].action else {
         panic!()
     };
-    assert_eq!(forward.timeout, Duration::from_secs(5));
+    assert_eq!(forward.how.timeout, Duration::from_secs(5));
     let Target::Weighted { clusters, total } = &forward.target else {
         panic!()
     };
@@ -322,12 +328,12 @@ fn outbound_requests_are_routed_as_the_virtual_service_says() {
     let fault = last.fault.as_ref().unwrap();
     assert_eq!(fault.abort, Some((Abort::Http(503), 500_000)));
     assert!(last.cors.as_ref().unwrap().allow_origins[0].matches(b"https://a.example"));
-    assert_eq!(&*last.request.remove[0], b"x-b");
-    assert_eq!(&*last.request.add[0].name, b"x-a");
+    assert_eq!(&*last.request.removed()[0], b"x-b");
+    assert_eq!(&*last.request.added()[0].name, b"x-a");
     let Action::Forward(forward) = &last.action else {
         panic!()
     };
-    assert!(matches!(&forward.path, PathRewrite::Prefix(new) if **new == *b"/new"));
+    assert!(matches!(&forward.how.path, PathRewrite::Prefix(new) if **new == *b"/new"));
     let any = table.default.as_ref().unwrap();
     assert_eq!(target(&graph, &any.routes[0].action), "PassthroughCluster");
 }

@@ -16,7 +16,8 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 use graph::Graph;
 use xds::TypeUrl;
 
-use crate::session::Session;
+use crate::packed::{Packed, Packer};
+use crate::session::{ALL, Session};
 use crate::view::View;
 
 /// A service that streams come from.
@@ -45,9 +46,6 @@ pub struct Core {
     references: References,
     view: Arc<Mutex<View>>,
 }
-
-/// The name by which everything of a type is subscribed to.
-const ALL: &str = "*";
 
 impl Core {
     /// One that has nothing yet and wants all clusters.
@@ -102,7 +100,9 @@ impl Core {
 
     /// A stream was opened.
     pub fn opened(&mut self, service: Service) -> Effects {
-        let requests = self.session(service).opened();
+        let view = self.view.clone();
+        let view = view.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = self.session(service).opened(&view);
         Effects {
             requests: requests
                 .into_iter()
@@ -163,7 +163,8 @@ impl Core {
             effects.requests.push((service, nack));
             return effects;
         };
-        let (outcome, mut error) = self.take(service, kind, &response, now);
+        let nonce = response.nonce.clone();
+        let (outcome, mut error) = self.take(kind, response, now);
         if !outcome.rejected.is_empty() {
             error.get_or_insert_with(|| refusal(kind, &outcome));
         }
@@ -179,9 +180,7 @@ impl Core {
             }
         }
         drop(view);
-        let answer = self
-            .session(service)
-            .answer(&response.type_url, &response.nonce, error);
+        let answer = self.session(service).answer(kind.as_str(), &nonce, error);
         effects.requests.push((service, answer));
         self.subscribe(kind, &mut effects);
         effects
@@ -189,19 +188,21 @@ impl Core {
 
     fn take(
         &mut self,
-        service: Service,
         kind: TypeUrl,
-        response: &DeltaDiscoveryResponse,
+        response: DeltaDiscoveryResponse,
         now: SystemTime,
     ) -> (Outcome, Option<String>) {
-        let mut versions: HashMap<Arc<str>, (&str, Bytes)> =
-            HashMap::with_capacity(response.resources.len());
+        let mut came: HashMap<Arc<str>, Packed> = HashMap::with_capacity(response.resources.len());
         let mut upserts = Vec::with_capacity(response.resources.len());
         let mut error = None;
-        for resource in &response.resources {
-            let name: Arc<str> = resource.name.as_str().into();
+        let mut view = self.note();
+        for resource in response.resources {
+            let name = match view.kept(&resource.name) {
+                Some(name) => name.clone(),
+                None => Arc::from(resource.name),
+            };
             // A resource without a body says that the one before goes on.
-            let Some(any) = &resource.resource else {
+            let Some(any) = resource.resource else {
                 continue;
             };
             if any.type_url != response.type_url {
@@ -211,40 +212,42 @@ impl Core {
                 ));
                 continue;
             }
-            let body = Bytes::copy_from_slice(&any.value);
-            let came = (resource.version.as_str(), body.clone());
-            if versions.insert(name.clone(), came).is_some() {
+            let packed = match kind {
+                // A key that is replaced must not stay as what others are packed by.
+                TypeUrl::Secret => Packer::default().pack(resource.version, &any.value),
+                _ => view.entry(kind).packer.pack(resource.version, &any.value),
+            };
+            if came.insert(name.clone(), packed).is_some() {
                 error = Some(format!("{name}: stands twice in one response"));
             }
+            let body = Bytes::from(any.value);
             upserts.push(Upsert { name, body });
         }
         let removals: Vec<Arc<str>> = response
             .removed_resources
-            .iter()
-            .map(|n| n.as_str().into())
+            .into_iter()
+            .map(Into::into)
             .collect();
         for name in &removals {
-            self.session(service).lost(kind, name);
-            self.note().entry(kind).resources.remove(name);
+            view.entry(kind).resources.remove(name);
         }
+        drop(view);
         let outcome = self.compiler.apply(Update {
             kind,
             upserts,
             removals,
         });
-        let came = |name: &Arc<str>| versions.get(name).cloned().unwrap_or_default();
-        for name in &outcome.accepted {
-            self.session(service).holds(kind, name, came(name).0);
-        }
         let mut view = self.note();
         let view = view.entry(kind);
         for name in &outcome.accepted {
-            let (version, body) = came(name);
-            view.accepted(name, version, body, now);
+            if let Some(packed) = came.get(name) {
+                view.accepted(name, packed.clone(), now);
+            }
         }
         for rejection in &outcome.rejected {
-            let (version, body) = came(&rejection.name);
-            view.rejected(&rejection.name, version, &rejection.message, body, now);
+            if let Some(packed) = came.get(&rejection.name) {
+                view.rejected(&rejection.name, packed.clone(), &rejection.message, now);
+            }
         }
         for warning in &outcome.warnings {
             tracing::warn!(
@@ -254,13 +257,10 @@ impl Core {
                 warning.field,
                 warning.message
             );
-            if let Some(held) = view.resources.get_mut(&warning.name) {
-                held.warnings
-                    .push((warning.field.clone(), warning.message.clone()));
-            }
+            view.warned(&warning.name, &warning.field, &warning.message);
         }
         if outcome.rejected.is_empty() && error.is_none() {
-            view.version.clone_from(&response.system_version_info);
+            view.version = response.system_version_info;
         }
         (outcome, error)
     }

@@ -6,6 +6,7 @@
 
 mod core;
 mod node;
+mod packed;
 mod resolve;
 mod run;
 mod session;
@@ -14,7 +15,8 @@ mod view;
 
 pub use core::{Core, Effects, Service};
 pub use node::node;
+pub use packed::Came;
 pub use resolve::{Answer, Resolve, SystemResolver};
 pub use run::{Control, Options, start};
 pub use stream::{Dial, unix};
-pub use view::{Counters, Held, State, TypeView, View};
+pub use view::{Counters, Held, Refused, TypeView, View};

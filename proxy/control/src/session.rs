@@ -1,12 +1,17 @@
 //! What is subscribed to on a stream, and the requests that say so (delta xDS).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use envoy_types::pb::google::rpc::Status;
 use xds::TypeUrl;
+
+use crate::view::View;
+
+/// The name by which everything of a type is subscribed to.
+pub(crate) const ALL: &str = "*";
 
 /// gRPC's code of an internal error, with which Envoy refuses configuration.
 const INTERNAL: i32 = 13;
@@ -15,17 +20,11 @@ const INTERNAL: i32 = 13;
 #[derive(Debug)]
 pub(crate) struct Session {
     node: Node,
-    types: BTreeMap<TypeUrl, Subscription>,
+    /// The names that are wanted of each type.
+    types: BTreeMap<TypeUrl, BTreeSet<Arc<str>>>,
     /// The node goes with the first request of a stream alone.
     introduced: bool,
     open: bool,
-}
-
-#[derive(Debug, Default)]
-struct Subscription {
-    wanted: BTreeSet<Arc<str>>,
-    /// Versions of resources that are used, for the next stream.
-    versions: HashMap<Arc<str>, String>,
 }
 
 impl Session {
@@ -38,24 +37,18 @@ impl Session {
         }
     }
 
-    /// A stream was opened: the requests that begin it.
-    pub(crate) fn opened(&mut self) -> Vec<DeltaDiscoveryRequest> {
+    /// A stream was opened: the requests that begin it. They say in which versions resources of the view are used.
+    pub(crate) fn opened(&mut self, view: &View) -> Vec<DeltaDiscoveryRequest> {
         self.open = true;
         self.introduced = false;
-        let begin = |(kind, subscription): (&TypeUrl, &Subscription)| DeltaDiscoveryRequest {
+        let begin = |(kind, wanted): (&TypeUrl, &BTreeSet<Arc<str>>)| DeltaDiscoveryRequest {
             type_url: kind.as_str().to_owned(),
-            resource_names_subscribe: strings(&subscription.wanted),
-            initial_resource_versions: subscription
-                .versions
-                .iter()
-                .map(|(name, version)| (name.to_string(), version.clone()))
-                .collect(),
+            resource_names_subscribe: strings(wanted),
+            initial_resource_versions: view
+                .versions(*kind, |name| wanted.contains(ALL) || wanted.contains(name)),
             ..Default::default()
         };
-        let wanted = self
-            .types
-            .iter()
-            .filter(|(_, subscription)| !subscription.wanted.is_empty());
+        let wanted = self.types.iter().filter(|(_, wanted)| !wanted.is_empty());
         let requests: Vec<_> = wanted.map(begin).collect();
         requests
             .into_iter()
@@ -74,16 +67,13 @@ impl Session {
         kind: TypeUrl,
         names: BTreeSet<Arc<str>>,
     ) -> Option<DeltaDiscoveryRequest> {
-        let subscription = self.types.entry(kind).or_default();
-        if subscription.wanted == names {
+        let wanted = self.types.entry(kind).or_default();
+        if *wanted == names {
             return None;
         }
-        let more: BTreeSet<_> = names.difference(&subscription.wanted).cloned().collect();
-        let less: BTreeSet<_> = subscription.wanted.difference(&names).cloned().collect();
-        for name in &less {
-            subscription.versions.remove(name);
-        }
-        subscription.wanted = names;
+        let more: BTreeSet<_> = names.difference(wanted).cloned().collect();
+        let less: BTreeSet<_> = wanted.difference(&names).cloned().collect();
+        *wanted = names;
         if !self.open {
             return None;
         }
@@ -97,22 +87,9 @@ impl Session {
 
     /// Whether a type is subscribed to at all.
     pub(crate) fn wants(&self, kind: TypeUrl) -> bool {
-        self.types.get(&kind).is_some_and(|s| !s.wanted.is_empty())
-    }
-
-    /// A resource is used in this version.
-    pub(crate) fn holds(&mut self, kind: TypeUrl, name: &Arc<str>, version: &str) {
-        let subscription = self.types.entry(kind).or_default();
-        subscription
-            .versions
-            .insert(name.clone(), version.to_owned());
-    }
-
-    /// A resource is gone.
-    pub(crate) fn lost(&mut self, kind: TypeUrl, name: &str) {
-        if let Some(subscription) = self.types.get_mut(&kind) {
-            subscription.versions.remove(name);
-        }
+        self.types
+            .get(&kind)
+            .is_some_and(|wanted| !wanted.is_empty())
     }
 
     /// The answer to a response: an error refuses it.
@@ -149,10 +126,21 @@ fn strings(names: &BTreeSet<Arc<str>>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn names(names: &[&str]) -> BTreeSet<Arc<str>> {
         names.iter().map(|n| Arc::from(*n)).collect()
+    }
+
+    /// A view in which a cluster is used.
+    fn holding(name: &str, version: &str) -> View {
+        let mut view = View::default();
+        let clusters = view.entry(TypeUrl::Cluster);
+        let packed = clusters.packer.pack(version.to_owned(), &[]);
+        clusters.accepted(&name.into(), packed, SystemTime::UNIX_EPOCH);
+        view
     }
 
     #[test]
@@ -168,9 +156,9 @@ mod tests {
             "no stream yet"
         );
         session.want(TypeUrl::Route, names(&["80"]));
-        session.holds(TypeUrl::Cluster, &"a".into(), "7");
+        let view = holding("a", "7");
         for _ in 0..2 {
-            let requests = session.opened();
+            let requests = session.opened(&view);
             let [clusters, routes] = requests.as_slice() else {
                 unreachable!("{requests:?}")
             };
@@ -191,9 +179,8 @@ mod tests {
     #[test]
     fn a_change_of_subscription_says_the_difference() {
         let mut session = Session::new(Node::default());
-        session.opened();
+        session.opened(&View::default());
         session.want(TypeUrl::Endpoints, names(&["a", "b"]));
-        session.holds(TypeUrl::Endpoints, &"a".into(), "1");
         let change = session
             .want(TypeUrl::Endpoints, names(&["b", "c"]))
             .unwrap_or_default();
@@ -201,7 +188,7 @@ mod tests {
         assert_eq!(change.resource_names_unsubscribe, ["a"]);
         assert_eq!(session.want(TypeUrl::Endpoints, names(&["b", "c"])), None);
         session.want(TypeUrl::Endpoints, names(&[]));
-        assert_eq!(session.opened(), [], "nothing is wanted");
+        assert_eq!(session.opened(&View::default()), [], "nothing is wanted");
     }
 
     #[test]

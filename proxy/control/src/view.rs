@@ -1,11 +1,12 @@
 //! What is held of each type, for the admin pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use xds::TypeUrl;
+
+use crate::packed::{Came, Packed, Packer};
 
 /// Everything that came, by type.
 #[derive(Debug, Clone, Default)]
@@ -22,39 +23,66 @@ pub struct TypeView {
     pub counters: Counters,
     /// `system_version_info` of the last response that was taken.
     pub version: String,
+    pub(crate) packer: Packer,
 }
 
 /// A resource.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// The version in use; empty: none.
-    pub version: String,
-    /// When that came.
+    /// When the version in use came; where there is none, when the first one did.
     pub updated: SystemTime,
-    /// That version, encoded: what stands in `Any.value`.
-    pub body: Bytes,
-    /// What became of the last one that came.
-    pub state: State,
-    /// What is not honoured: field and words.
-    pub warnings: Vec<(String, String)>,
+    used: Option<Packed>,
+    /// What few have.
+    besides: Option<Arc<Besides>>,
 }
 
-/// What became of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// It is used.
-    Accepted,
-    /// It is not; the version before it, if there is one, goes on.
-    Rejected {
-        /// Its version.
-        version: String,
-        /// Why.
-        error: String,
-        /// When it came.
-        attempted: SystemTime,
-        /// What came, encoded.
-        body: Bytes,
-    },
+/// What is to be said of a resource besides that it is used.
+#[derive(Debug, Clone, Default)]
+struct Besides {
+    refused: Option<Refused>,
+    warnings: Vec<(String, String)>,
+}
+
+/// A version that was refused: the one before it, if there is one, goes on.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Why.
+    pub error: String,
+    /// When it came.
+    pub attempted: SystemTime,
+    packed: Packed,
+}
+
+impl Refused {
+    /// What came.
+    #[must_use]
+    pub fn came(&self) -> Came {
+        self.packed.unpack()
+    }
+}
+
+impl Held {
+    /// The version in use, if there is one.
+    #[must_use]
+    pub fn used(&self) -> Option<Came> {
+        Some(self.used.as_ref()?.unpack())
+    }
+
+    /// The last one that came, if it is not used.
+    #[must_use]
+    pub fn refused(&self) -> Option<&Refused> {
+        self.besides.as_ref()?.refused.as_ref()
+    }
+
+    /// What is not honoured of what is used: field and words.
+    #[must_use]
+    pub fn warnings(&self) -> &[(String, String)] {
+        self.besides.as_ref().map_or(&[], |b| &b.warnings)
+    }
+
+    fn besides(&mut self) -> &mut Besides {
+        Arc::make_mut(self.besides.get_or_insert_default())
+    }
 }
 
 /// Counters of a type, as Envoy counts updates (`cluster_manager.cds.update_success` and so on).
@@ -92,7 +120,7 @@ impl View {
     #[must_use]
     pub fn notes(&self) -> usize {
         let resources = self.types.values().flat_map(|of| of.resources.values());
-        resources.map(|held| held.warnings.len()).sum()
+        resources.map(|held| held.warnings().len()).sum()
     }
 
     /// Prefix of a type's counters in Envoy's statistics, for the types that have one.
@@ -103,6 +131,29 @@ impl View {
             TypeUrl::Listener => Some("listener_manager.lds"),
             TypeUrl::Endpoints | TypeUrl::Route | TypeUrl::Secret => None,
         }
+    }
+
+    /// Versions in use of resources of a type, by name.
+    pub(crate) fn versions(
+        &self,
+        kind: TypeUrl,
+        wanted: impl Fn(&str) -> bool,
+    ) -> HashMap<String, String> {
+        let resources = self
+            .types
+            .get(&kind)
+            .into_iter()
+            .flat_map(|of| &of.resources);
+        resources
+            .filter(|(name, _)| wanted(name))
+            .filter_map(|(name, held)| Some((name.to_string(), held.used()?.version)))
+            .collect()
+    }
+
+    /// The name of a resource as it is kept, where one of any type is called so: endpoints mostly are as their cluster.
+    pub(crate) fn kept(&self, name: &str) -> Option<&Arc<str>> {
+        let mut resources = self.types.values().map(|of| &of.resources);
+        resources.find_map(|of| Some(of.get_key_value(name)?.0))
     }
 
     pub(crate) fn entry(&mut self, kind: TypeUrl) -> &mut TypeView {
@@ -116,43 +167,35 @@ impl TypeView {
         self.resources.retain(|name, _| referred(name));
     }
 
-    pub(crate) fn accepted(
-        &mut self,
-        name: &Arc<str>,
-        version: &str,
-        body: Bytes,
-        now: SystemTime,
-    ) {
+    /// A version came and is used.
+    pub(crate) fn accepted(&mut self, name: &Arc<str>, came: Packed, now: SystemTime) {
         let held = Held {
-            version: version.to_owned(),
             updated: now,
-            body,
-            state: State::Accepted,
-            warnings: Vec::new(),
+            used: Some(came),
+            besides: None,
         };
         self.resources.insert(name.clone(), held);
     }
 
-    pub(crate) fn rejected(
-        &mut self,
-        name: &Arc<str>,
-        version: &str,
-        error: &str,
-        body: Bytes,
-        now: SystemTime,
-    ) {
+    /// A version came and is refused.
+    pub(crate) fn rejected(&mut self, name: &Arc<str>, came: Packed, error: &str, now: SystemTime) {
         let held = self.resources.entry(name.clone()).or_insert_with(|| Held {
-            version: String::new(),
             updated: now,
-            body: Bytes::new(),
-            state: State::Accepted,
-            warnings: Vec::new(),
+            used: None,
+            besides: None,
         });
-        held.state = State::Rejected {
-            version: version.to_owned(),
+        held.besides().refused = Some(Refused {
             error: error.to_owned(),
             attempted: now,
-            body,
-        };
+            packed: came,
+        });
+    }
+
+    /// A field of what is used has no effect.
+    pub(crate) fn warned(&mut self, name: &str, field: &str, message: &str) {
+        if let Some(held) = self.resources.get_mut(name) {
+            let warning = (field.to_owned(), message.to_owned());
+            held.besides().warnings.push(warning);
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::time::SystemTime;
 
-use control::{Core, Effects, Service, State};
+use control::{Came, Core, Effects, Service};
 use envoy_types::pb::envoy::config::cluster::v3::{Cluster, cluster};
 use envoy_types::pb::envoy::config::core::v3::{self as core, Node};
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
@@ -170,12 +170,13 @@ fn a_refusal_names_resource_and_field_and_keeps_the_version_before() {
     );
     let view = core.view();
     let held = view.lock().unwrap().of(TypeUrl::Cluster);
-    assert_eq!(held.resources["a"].version, "v1");
-    assert_eq!(held.resources["a"].body, eds("a").encode_to_vec());
-    assert!(
-        matches!(&held.resources["a"].state, State::Rejected { version, body, .. }
-            if version == "v2" && *body == bad.encode_to_vec())
-    );
+    let came = |version: &str, cluster: &Cluster| Came {
+        version: version.to_owned(),
+        body: cluster.encode_to_vec().into(),
+    };
+    let resource = &held.resources["a"];
+    assert_eq!(resource.used().unwrap(), came("v1", &eds("a")));
+    assert_eq!(resource.refused().unwrap().came(), came("v2", &bad));
     assert_eq!(
         (held.counters.update_success, held.counters.update_rejected),
         (1, 1)
@@ -205,7 +206,10 @@ fn what_nothing_refers_to_any_more_is_not_held_any_more() {
         response(TypeUrl::Endpoints, "2", &endpoints, &[]),
     );
     let held = |core: &Core| core.view().lock().unwrap().of(TypeUrl::Endpoints).resources;
-    assert_eq!(held(&core)["a"].body, assignment.encode_to_vec());
+    assert_eq!(
+        held(&core)["a"].used().unwrap().body,
+        assignment.encode_to_vec()
+    );
     received(&mut core, response(TypeUrl::Cluster, "3", &[], &["a"]));
     assert!(held(&core).is_empty());
 }

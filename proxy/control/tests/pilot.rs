@@ -13,7 +13,7 @@ use std::time::Duration;
 use agent::certificate::Issued;
 use agent::certificate::state::State as Certificate;
 use clap::Parser;
-use control::{Answer, Control, Dial, Options, Resolve, State, start, unix};
+use control::{Answer, Control, Dial, Options, Resolve, start, unix};
 use envoy_types::pb::envoy::config::core::v3::Node;
 use graph::Graph;
 use graph::cluster::{Cluster, UpstreamTransport};
@@ -234,8 +234,9 @@ async fn the_pilots_configuration_becomes_a_graph_with_mutual_tls() {
     ));
     let view = control.view();
     let clusters = view.of(TypeUrl::Cluster);
-    assert_eq!(clusters.resources[GRPC].state, State::Accepted);
-    assert!(!clusters.resources[GRPC].version.is_empty());
+    assert!(clusters.resources[GRPC].refused().is_none());
+    let used = clusters.resources[GRPC].used().unwrap();
+    assert!(!used.version.is_empty());
     let counters = view.counters(TypeUrl::Listener);
     assert!(
         counters.update_success >= 1 && counters.update_rejected == 0,

@@ -26,10 +26,21 @@ pub struct Cluster {
     pub id: ClusterId,
     /// Its name, which access logs print.
     pub name: Arc<str>,
-    /// How its endpoints are found.
-    pub discovery: Discovery,
+    /// What most clusters have in common, and share.
+    pub settings: Arc<Settings>,
     /// The endpoints (none for `OriginalDestination`). `None`: they have not come yet.
     pub endpoints: Option<Arc<Endpoints>>,
+    /// How bytes go: a host names one of these by index. Never empty.
+    pub transports: Vec<UpstreamTransport>,
+    /// Istio's metadata: the services behind it.
+    pub services: Vec<ServiceName>,
+}
+
+/// What of a cluster is neither its name nor its endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How its endpoints are found.
+    pub discovery: Discovery,
     /// How one is chosen.
     pub balancing: Balancing,
     /// How long connecting may take, TLS included.
@@ -48,12 +59,8 @@ pub struct Cluster {
     pub max_stream_duration: Duration,
     /// Requests after which a connection is replaced; 0: no bound.
     pub max_requests_per_connection: u32,
-    /// How bytes go: a host names one of these by index. Never empty.
-    pub transports: Vec<UpstreamTransport>,
     /// Source address of connections (Istio's 127.0.0.6 for what goes to the workload itself).
     pub bind: Option<IpAddr>,
-    /// Istio's metadata: the services behind it.
-    pub services: Vec<ServiceName>,
     /// Keep-alive probes of TCP.
     pub keepalive: Option<Keepalive>,
 }

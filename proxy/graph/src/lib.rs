@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod cluster;
+pub mod domains;
 pub mod endpoint;
 pub mod listener;
 pub mod manager;

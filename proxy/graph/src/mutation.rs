@@ -29,17 +29,42 @@ pub struct HeaderValue {
 /// Changes to one header list: removals first, then values in order, as Envoy does.
 #[derive(Debug, Clone, Default)]
 pub struct Mutations {
-    /// Names (lower case) whose fields go.
-    pub remove: Vec<Box<[u8]>>,
-    /// Values that come.
-    pub add: Vec<HeaderValue>,
+    // Nearly all lists stay as they are: that takes one word.
+    changes: Option<Box<Changes>>,
+}
+
+#[derive(Debug, Clone)]
+struct Changes {
+    remove: Vec<Box<[u8]>>,
+    add: Vec<HeaderValue>,
 }
 
 impl Mutations {
+    /// Removes fields of these names (lower case) and writes these values.
+    #[must_use]
+    pub fn new(remove: Vec<Box<[u8]>>, add: Vec<HeaderValue>) -> Self {
+        let some = !remove.is_empty() || !add.is_empty();
+        Mutations {
+            changes: some.then(|| Box::new(Changes { remove, add })),
+        }
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.add.is_empty()
+        self.changes.is_none()
+    }
+
+    /// Names (lower case) whose fields go.
+    #[must_use]
+    pub fn removed(&self) -> &[Box<[u8]>] {
+        self.changes.as_ref().map_or(&[], |changes| &changes.remove)
+    }
+
+    /// Values that come.
+    #[must_use]
+    pub fn added(&self) -> &[HeaderValue] {
+        self.changes.as_ref().map_or(&[], |changes| &changes.add)
     }
 
     /// Applies the changes; `render` writes a value's text for this request.
@@ -48,7 +73,7 @@ impl Mutations {
         headers: &mut Headers,
         mut render: impl FnMut(&accesslog::Template, &mut Vec<u8>),
     ) {
-        for name in &self.remove {
+        for name in self.removed() {
             headers.remove_name(name);
         }
         let mut text = Vec::new();
@@ -56,7 +81,7 @@ impl Mutations {
             name,
             value,
             append,
-        } in &self.add
+        } in self.added()
         {
             text.clear();
             render(value, &mut text);
@@ -90,10 +115,7 @@ mod tests {
             value: accesslog::Template::parse("").unwrap(),
             append: Append::OverwriteIfExistsOrAdd,
         };
-        let mutations = Mutations {
-            remove: Vec::new(),
-            add: vec![value("x-new"), value("x-old")],
-        };
+        let mutations = Mutations::new(Vec::new(), vec![value("x-new"), value("x-old")]);
         let mut headers = Headers::new();
         headers.push(b"x-old", b"1");
         mutations.apply(&mut headers, |_, _| {});

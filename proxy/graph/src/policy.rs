@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::route::HeaderCondition;
 
 /// `RetryPolicy` compiled.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Retry {
     /// Which outcomes are tried again.
     pub on: RetryOn,

@@ -1,10 +1,10 @@
 //! Route tables.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::ClusterId;
+use crate::domains::Domains;
 use crate::mutation::Mutations;
 use crate::policy::{Cors, Fault, Retry};
 use crate::text::TextMatcher;
@@ -27,7 +27,7 @@ pub struct RouteTable {
     /// Its name.
     pub name: Arc<str>,
     /// Virtual hosts by exact domain, lower case.
-    pub exact: HashMap<Box<[u8]>, Arc<VirtualHost>, foldhash::fast::RandomState>,
+    pub exact: Domains,
     /// `*.suffix` domains (kept as `.suffix`), longest first.
     pub suffixes: Vec<(Box<[u8]>, Arc<VirtualHost>)>,
     /// `prefix.*` domains (kept as `prefix.`), longest first.
@@ -66,26 +66,22 @@ pub struct VirtualHost {
 pub struct Route {
     /// Its name, which access logs print.
     pub name: Arc<str>,
-    /// When it applies.
-    pub on: RouteMatch,
+    /// When it applies; most routes share this.
+    pub on: Arc<RouteMatch>,
     /// What it does.
     pub action: Action,
     /// Changes to the request.
     pub request: Mutations,
     /// Changes to the answer.
     pub response: Mutations,
-    /// `decorator.operation`
-    pub operation: Option<Arc<str>>,
     /// Fault of this route, in place of the manager's.
     pub fault: Option<Arc<Fault>>,
     /// CORS of this route.
     pub cors: Option<Arc<Cors>>,
-    /// Istio's `config` metadata: what the route was made from.
-    pub config: Option<Arc<str>>,
 }
 
 /// Conditions of a route.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct RouteMatch {
     /// On the path, without query.
     pub path: PathMatch,
@@ -116,6 +112,21 @@ pub enum PathMatch {
     Connect,
 }
 
+impl PartialEq for PathMatch {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Prefix(a, a_case), Self::Prefix(b, b_case))
+            | (Self::Exact(a, a_case), Self::Exact(b, b_case))
+            | (Self::SeparatedPrefix(a, a_case), Self::SeparatedPrefix(b, b_case)) => {
+                a == b && a_case == b_case
+            }
+            (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
+            (Self::Connect, Self::Connect) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Whether case counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
@@ -126,7 +137,7 @@ pub enum Case {
 }
 
 /// A condition on a header (`HeaderMatcher`). Of several fields of one name any one may hold.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HeaderCondition {
     /// Lower case.
     pub name: Box<[u8]>,
@@ -139,7 +150,7 @@ pub struct HeaderCondition {
 }
 
 /// The test of a header condition.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum HeaderTest {
     /// It is there (`true`) or not.
     Present(bool),
@@ -150,7 +161,7 @@ pub enum HeaderTest {
 }
 
 /// A condition on a query parameter.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct QueryCondition {
     /// Its name.
     pub name: Box<[u8]>,
@@ -179,6 +190,13 @@ pub enum Action {
 pub struct Forward {
     /// Where to.
     pub target: Target,
+    /// How; most routes share this.
+    pub how: Arc<Forwarding>,
+}
+
+/// What a `RouteAction` says besides where to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forwarding {
     /// What is answered when the cluster is not there: 503 or 404.
     pub cluster_not_found: u16,
     /// From the request's end to the answer's end; zero: no limit.
@@ -239,7 +257,7 @@ pub struct WeightedCluster {
 }
 
 /// How the path changes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum PathRewrite {
     /// Not.
     None,
@@ -249,8 +267,21 @@ pub enum PathRewrite {
     Regex(regex::bytes::Regex, Box<[u8]>),
 }
 
+impl PartialEq for PathRewrite {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Prefix(a), Self::Prefix(b)) => a == b,
+            (Self::Regex(a, a_by), Self::Regex(b, b_by)) => {
+                a.as_str() == b.as_str() && a_by == b_by
+            }
+            _ => false,
+        }
+    }
+}
+
 /// How the authority changes.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostRewrite {
     /// Not.
     None,
@@ -263,7 +294,7 @@ pub enum HostRewrite {
 }
 
 /// A part of a request's hash (`RouteAction.HashPolicy`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashPolicy {
     /// What is hashed.
     pub of: HashOf,
@@ -272,7 +303,7 @@ pub struct HashPolicy {
 }
 
 /// What is hashed of a request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HashOf {
     /// A header's values.
     Header(Box<[u8]>),
@@ -292,7 +323,7 @@ pub enum HashOf {
 }
 
 /// A copy of requests.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mirror {
     /// Where to.
     pub cluster: ClusterId,

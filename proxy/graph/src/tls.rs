@@ -70,7 +70,7 @@ impl UpstreamTls {
 }
 
 /// Names that a peer's certificate may have (`match_typed_subject_alt_names`): one of them is enough, none asks nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PeerNames {
     /// Patterns over URI and DNS names.
     pub names: Arc<[SanMatch]>,

@@ -2,7 +2,7 @@
 //! extended CONNECT (RFC 8441). Inside the proxy an upgrade has the form of HTTP/1, whatever it came by.
 
 use graph::manager::HttpManager;
-use graph::route::Forward;
+use graph::route::Forwarding;
 use headers::{Headers, Known};
 
 /// Whether a request or answer upgrades its connection: `connection` has the token and `upgrade` is there. An upgrade
@@ -21,7 +21,7 @@ pub fn is_upgrade(headers: &Headers) -> bool {
 
 /// Whether an upgrade to `name` passes: as the route says, else as the manager. CONNECT is an upgrade to `CONNECT`.
 #[must_use]
-pub fn upgrade_allowed(manager: &HttpManager, forward: &Forward, name: &[u8]) -> bool {
+pub fn upgrade_allowed(manager: &HttpManager, forward: &Forwarding, name: &[u8]) -> bool {
     let by_route = forward
         .upgrades
         .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graph::route::Forward;
+use graph::route::Forwarding;
 use headers::{Headers, Known};
 
 use crate::conditions::is_grpc;
@@ -37,7 +37,7 @@ pub fn grpc_timeout(value: &[u8]) -> Option<Duration> {
 
 /// The limits of a request on this route. `trusted`: headers of Envoy from this client count.
 #[must_use]
-pub fn request_timeouts(forward: &Forward, request: &Headers, trusted: bool) -> Timeouts {
+pub fn request_timeouts(forward: &Forwarding, request: &Headers, trusted: bool) -> Timeouts {
     let mut whole = match forward.max_grpc_timeout {
         Some(most) if is_grpc(request) => {
             let asked = request
@@ -71,7 +71,7 @@ pub fn request_timeouts(forward: &Forward, request: &Headers, trusted: bool) -> 
 /// `grpc-timeout` asks for goes before the route's own limit and that before the manager's (zero: none), where the
 /// route reads it; the request then says what was decided.
 #[must_use]
-pub fn longest(forward: &Forward, request: &mut Headers, manager: Duration) -> Option<Duration> {
+pub fn longest(forward: &Forwarding, request: &mut Headers, manager: Duration) -> Option<Duration> {
     if let Some(most) = forward.grpc_timeout_header_max
         && let Some(asked) = request.get(Known::GrpcTimeout).and_then(grpc_timeout)
     {
@@ -93,7 +93,7 @@ pub fn longest(forward: &Forward, request: &mut Headers, manager: Duration) -> O
 /// Tells the upstream what was decided: the request loses the headers that asked, and gets
 /// `x-envoy-expected-rq-timeout-ms` (unless Envoy's headers are suppressed) and, where the route reads it,
 /// `grpc-timeout`.
-pub fn announce(request: &mut Headers, forward: &Forward, timeouts: Timeouts, suppress: bool) {
+pub fn announce(request: &mut Headers, forward: &Forwarding, timeouts: Timeouts, suppress: bool) {
     request.remove(Known::XEnvoyUpstreamTimeout);
     request.remove(Known::XEnvoyPerTryTimeout);
     let expected = if timeouts.each.is_zero() {

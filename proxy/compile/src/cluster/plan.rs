@@ -16,8 +16,8 @@ use crate::tls::context::Reference;
 /// A cluster that is compiled but for what comes by other resources.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Without endpoints and transports.
-    pub(crate) cluster: Cluster,
+    /// Endpoints and transports in it count for nothing.
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) endpoints: Endpoints,
     pub(crate) weighted_localities: bool,
     pub(crate) sockets: Sockets,
@@ -94,7 +94,7 @@ impl Plan {
         self.sockets.sockets.iter().flat_map(|socket| {
             match socket {
                 Socket::Raw => None,
-                Socket::Tls(context) => Some(context.shared.references()),
+                Socket::Tls { context, .. } => Some(context.shared.references()),
             }
             .into_iter()
             .flatten()
@@ -110,11 +110,11 @@ impl Plan {
     ) -> Vec<UpstreamTransport> {
         let transport = |socket: &Socket| match socket {
             Socket::Raw => UpstreamTransport::Raw,
-            Socket::Tls(context) => UpstreamTransport::Tls(match settings(context) {
+            Socket::Tls { context, sni } => UpstreamTransport::Tls(match settings(context) {
                 None => Secured::Waiting,
                 Some((config, local_uri)) => Secured::Ready(Arc::new(UpstreamTls {
                     config,
-                    sni: context.sni.clone(),
+                    sni: sni.clone(),
                     alpn: context.shared.alpn.clone(),
                     peers: context.shared.peers.clone(),
                     local_uri,
@@ -161,6 +161,8 @@ impl Plan {
                 });
             }
         }
+        priorities.iter_mut().for_each(Vec::shrink_to_fit);
+        priorities.shrink_to_fit();
         endpoint::Endpoints {
             priorities,
             overprovisioning_percent: assignment.overprovisioning_percent,
@@ -177,7 +179,7 @@ impl Plan {
             weight: given.weight,
             locality: locality.locality.clone(),
             health: given.health,
-            transport: self.sockets.of(given.socket.as_ref()),
+            transport: self.sockets.of(given.socket.as_deref()),
             workload: given.workload.clone(),
             hostname: given.hostname.clone(),
         };

@@ -1,5 +1,7 @@
 //! How bytes go to hosts: the cluster's transport sockets and which host gets which.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::config::cluster::v3::cluster::TransportSocketMatch;
 use envoy_types::pb::envoy::config::core::v3::TransportSocket;
 use envoy_types::pb::google::protobuf::Struct;
@@ -11,18 +13,30 @@ use crate::tls::context::{self, Upstream};
 #[derive(Debug)]
 pub(crate) enum Socket {
     Raw,
-    Tls(Box<Upstream>),
+    Tls {
+        context: Arc<Upstream>,
+        /// The name that is asked for.
+        sni: Option<Arc<str>>,
+    },
 }
 
 /// All ways that a cluster has. A host takes the first whose criteria are among its metadata, else the last, which
 /// is the cluster's own.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    pub(crate) criteria: Vec<Struct>,
+    pub(crate) criteria: Arc<[Struct]>,
     pub(crate) sockets: Vec<Socket>,
 }
 
 impl Sockets {
+    /// The contexts of its sockets of TLS.
+    pub(crate) fn contexts(&mut self) -> impl Iterator<Item = &mut Arc<Upstream>> {
+        self.sockets.iter_mut().filter_map(|socket| match socket {
+            Socket::Raw => None,
+            Socket::Tls { context, .. } => Some(context),
+        })
+    }
+
     /// Index of the socket for a host's metadata.
     pub(crate) fn of(&self, metadata: Option<&Struct>) -> u16 {
         let holds = |criteria: &Struct| {
@@ -63,14 +77,20 @@ pub(super) fn compile(
         Some(own) => socket(place, own)?,
         None => Socket::Raw,
     });
-    Ok(Sockets { criteria, sockets })
+    Ok(Sockets {
+        criteria: criteria.into(),
+        sockets,
+    })
 }
 
 fn socket(place: &Place<'_>, given: &TransportSocket) -> Compiled<Socket> {
     Ok(
         match context::upstream(&place.field("transport_socket"), given)? {
             None => Socket::Raw,
-            Some(context) => Socket::Tls(Box::new(context)),
+            Some((context, sni)) => Socket::Tls {
+                context: Arc::new(context),
+                sni,
+            },
         },
     )
 }

@@ -14,7 +14,7 @@ use crate::tls::settings::Client;
 /// A cluster's last good resource and what the graph shows of it.
 #[derive(Debug)]
 struct Entry {
-    plan: Plan,
+    plan: Box<Plan>,
     shown: Option<Arc<Cluster>>,
     /// What is shown is of this plan, not of the one before it.
     current: bool,
@@ -35,7 +35,8 @@ pub(super) enum Changed {
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
     entries: HashMap<Arc<str>, Entry>,
-    by_service: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Those whose endpoints come by another name than their own.
+    by_service: HashMap<Arc<str>, Vec<Arc<str>>>,
     /// Those of which something is not there.
     waiting: BTreeSet<Arc<str>>,
 }
@@ -47,14 +48,14 @@ impl Clusters {
             self.unlink(name, &before.plan);
             before.shown
         });
-        if let Endpoints::Service { name: service, .. } = &plan.endpoints {
-            self.by_service
-                .entry(service.clone())
-                .or_default()
-                .insert(name.clone());
+        if let Endpoints::Service { name: service, .. } = &plan.endpoints
+            && service != name
+        {
+            let clusters = self.by_service.entry(service.clone()).or_default();
+            clusters.push(name.clone());
         }
         let entry = Entry {
-            plan,
+            plan: Box::new(plan),
             shown,
             current: false,
         };
@@ -73,7 +74,7 @@ impl Clusters {
     fn unlink(&mut self, name: &Arc<str>, plan: &Plan) {
         if let Endpoints::Service { name: service, .. } = &plan.endpoints {
             let empty = self.by_service.get_mut(service).is_some_and(|clusters| {
-                clusters.remove(name);
+                clusters.retain(|other| other != name);
                 clusters.is_empty()
             });
             if empty {
@@ -82,14 +83,25 @@ impl Clusters {
         }
     }
 
+    /// Clusters whose endpoints come by this name.
+    fn of_service(&self, service: &str) -> Vec<Arc<str>> {
+        let mut names = self.by_service.get(service).cloned().unwrap_or_default();
+        if let Some((name, entry)) = self.entries.get_key_value(service)
+            && matches!(&entry.plan.endpoints, Endpoints::Service { name, .. } if **name == *service)
+        {
+            names.push(name.clone());
+        }
+        names
+    }
+
     pub(super) fn plans(&self) -> impl Iterator<Item = &Plan> {
-        self.entries.values().map(|entry| &entry.plan)
+        self.entries.values().map(|entry| &*entry.plan)
     }
 
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Plan> {
         self.waiting
             .iter()
-            .filter_map(|name| Some(&self.entries.get(name)?.plan))
+            .filter_map(|name| Some(&*self.entries.get(name)?.plan))
     }
 
     pub(super) fn names_waiting(&self) -> Vec<Arc<str>> {
@@ -113,13 +125,7 @@ impl Clusters {
 
 impl Compiler {
     pub(super) fn refresh_clusters_of_service(&mut self, service: &str) {
-        let names = self
-            .clusters
-            .by_service
-            .get(service)
-            .cloned()
-            .unwrap_or_default();
-        for name in names {
+        for name in self.clusters.of_service(service) {
             self.refresh_cluster(&name, Changed::Endpoints);
         }
     }
@@ -185,11 +191,13 @@ impl Compiler {
         let cluster = Arc::new(Cluster {
             endpoints,
             transports,
-            ..entry.plan.cluster.clone()
+            ..Cluster::clone(&entry.plan.cluster)
         });
         let id = cluster.id;
         if let Some(entry) = self.clusters.entries.get_mut(name) {
             entry.shown = Some(cluster.clone());
+            // They differ in what is made anew each time; both together would take twice the memory.
+            entry.plan.cluster = cluster.clone();
             entry.current = true;
         }
         set(&mut self.building.clusters, id.index(), Some(cluster));

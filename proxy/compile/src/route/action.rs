@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::config::route::v3::{
     },
 };
 use envoy_types::pb::google::protobuf::Duration as Length;
-use graph::route::{Action, Forward, HostRewrite, Mirror, PathRewrite};
+use graph::route::{Action, Forward, Forwarding, HostRewrite, Mirror, PathRewrite};
 
 use super::{Inherited, hash, retry, target};
 use crate::intern::Interner;
@@ -47,8 +47,8 @@ pub(super) fn forward(
         false => target::mirrors(place, request_mirror_policies, names)?,
     };
     let times = times(place, max_stream_duration, timeout, max_grpc_timeout)?;
-    Ok(Forward {
-        target: target::compile(place, cluster_specifier, names)?,
+    let target = target::compile(place, cluster_specifier, names)?;
+    let how = Forwarding {
         cluster_not_found: match known(
             place,
             "cluster_not_found_response_code",
@@ -65,7 +65,8 @@ pub(super) fn forward(
         idle_timeout: duration(place, "idle_timeout", idle_timeout)?,
         retry: match retry_policy {
             None => above.retry.clone(),
-            Some(policy) => retry::compile(&place.field("retry_policy"), policy)?.map(Arc::new),
+            Some(policy) => retry::compile(&place.field("retry_policy"), policy)?
+                .map(|retry| names.same.retries.same(Arc::new(retry))),
         },
         path: match (prefix_rewrite.is_empty(), regex_rewrite) {
             (true, None) => PathRewrite::None,
@@ -85,6 +86,10 @@ pub(super) fn forward(
         mirrors,
         hash: hash::compile(place, hash_policy)?,
         upgrades: upgrades(place, upgrade_configs)?,
+    };
+    Ok(Forward {
+        target,
+        how: names.same.forwarding.same(Arc::new(how)),
     })
 }
 

@@ -23,10 +23,10 @@ pub(super) fn compile(
     let value = |(index, given)| value(&place.item(&adding, index), given);
     let removing = format!("{side}_headers_to_remove");
     let name = |given: &String| name(place, &removing, given);
-    Ok(Mutations {
-        remove: remove.iter().map(name).collect::<Compiled<_>>()?,
-        add: add.iter().enumerate().map(value).collect::<Compiled<_>>()?,
-    })
+    Ok(Mutations::new(
+        remove.iter().map(name).collect::<Compiled<_>>()?,
+        add.iter().enumerate().map(value).collect::<Compiled<_>>()?,
+    ))
 }
 
 fn value(place: &Place<'_>, given: &HeaderValueOption) -> Compiled<HeaderValue> {

@@ -38,7 +38,7 @@ pub(crate) struct Reference {
 }
 
 /// What both sides of TLS have.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Shared {
     /// The certificate shown to the peer.
     pub(crate) identity: Option<Reference>,
@@ -56,10 +56,10 @@ pub(crate) struct Versions {
     pub(crate) tls13: bool,
 }
 
-#[derive(Debug)]
+/// How a cluster opens TLS, but for the name that it asks for: clusters differ in that alone.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Upstream {
     pub(crate) shared: Shared,
-    pub(crate) sni: Option<Arc<str>>,
     /// The server's certificate must have the name that was asked for.
     pub(crate) verify_sni: bool,
 }
@@ -99,8 +99,11 @@ fn config<'a>(place: &Place<'_>, socket: &'a TransportSocket) -> Compiled<&'a An
     }
 }
 
-/// A cluster's socket; `None`: bytes go as they are.
-pub(crate) fn upstream(place: &Place<'_>, socket: &TransportSocket) -> Compiled<Option<Upstream>> {
+/// A cluster's socket and the name that it asks for; `None`: bytes go as they are.
+pub(crate) fn upstream(
+    place: &Place<'_>,
+    socket: &TransportSocket,
+) -> Compiled<Option<(Upstream, Option<Arc<str>>)>> {
     let any = config(place, socket)?;
     let place = place.field("typed_config");
     if type_name(any) == RAW {
@@ -111,11 +114,12 @@ pub(crate) fn upstream(place: &Place<'_>, socket: &TransportSocket) -> Compiled<
     take!(place, &context, UpstreamTlsContext { common_tls_context, sni, auto_sni_san_validation }
         refuse {} note { auto_host_sni, allow_renegotiation, enforce_rsa_key_usage } inert { max_session_keys });
     let shared = shared(&place, common_tls_context)?;
-    Ok(Some(Upstream {
+    let context = Upstream {
         shared,
-        sni: (!sni.is_empty()).then(|| sni.as_str().into()),
         verify_sni: *auto_sni_san_validation,
-    }))
+    };
+    let sni = (!sni.is_empty()).then(|| sni.as_str().into());
+    Ok(Some((context, sni)))
 }
 
 /// A filter chain's socket; `None`: bytes come as they are.

@@ -56,7 +56,7 @@ impl ClusterState {
         let endpoints = cluster.endpoints.as_deref().unwrap_or(&empty);
         let balancer = Balancer::new(
             endpoints,
-            cluster.balancing,
+            cluster.settings.balancing,
             panic_percent(&cluster),
             random,
         );
@@ -64,6 +64,7 @@ impl ClusterState {
             cluster: cluster.clone(),
             balancer,
             outlier: cluster
+                .settings
                 .outlier
                 .map(|settings| Outlier::new(settings, 0, now)),
             hosts: Vec::new(),
@@ -77,7 +78,7 @@ impl ClusterState {
         };
         state.rebuild(true);
         let fresh = vec![None; state.hosts.len()];
-        if let (Some(outlier), Some(settings)) = (&mut state.outlier, cluster.outlier) {
+        if let (Some(outlier), Some(settings)) = (&mut state.outlier, cluster.settings.outlier) {
             outlier.update(settings, &fresh);
         }
         state
@@ -102,17 +103,20 @@ impl ClusterState {
         let alike = speaks_alike(&before, cluster);
         if alike
             && same_endpoints
-            && before.balancing == cluster.balancing
-            && before.outlier == cluster.outlier
+            && before.settings.balancing == cluster.settings.balancing
+            && before.settings.outlier == cluster.settings.outlier
         {
             return Vec::new();
         }
         let empty = graph::endpoint::Endpoints::default();
         let endpoints = cluster.endpoints.as_deref().unwrap_or(&empty);
-        let moved =
-            self.balancer
-                .update(endpoints, cluster.balancing, panic_percent(cluster), random);
-        match (&mut self.outlier, cluster.outlier) {
+        let moved = self.balancer.update(
+            endpoints,
+            cluster.settings.balancing,
+            panic_percent(cluster),
+            random,
+        );
+        match (&mut self.outlier, cluster.settings.outlier) {
             (Some(outlier), Some(settings)) => outlier.update(settings, &moved),
             (place @ None, Some(settings)) => {
                 *place = Some(Outlier::new(settings, moved.len(), now))
@@ -155,7 +159,7 @@ impl ClusterState {
         random: u64,
         hash: Option<u64>,
     ) -> Option<Rc<HostState>> {
-        if self.cluster.discovery == Discovery::OriginalDestination {
+        if self.cluster.settings.discovery == Discovery::OriginalDestination {
             return Some(self.destination(destination));
         }
         let hosts = &self.hosts;
@@ -166,7 +170,7 @@ impl ClusterState {
                 .is_some_and(|h| tried.contains(&h.host.address))
         };
         let found = match tried {
-            _ if self.cluster.balancing.is_hashed() => {
+            _ if self.cluster.settings.balancing.is_hashed() => {
                 self.balancer
                     .pick_hashed(hash.unwrap_or(random), AVOIDING, was)
             }
@@ -249,7 +253,7 @@ impl ClusterState {
 
 /// Percent of healthy hosts below which all take load; Envoy's default without outlier detection is 50.
 fn panic_percent(cluster: &Cluster) -> u32 {
-    cluster.outlier.map_or(50, |o| o.panic_percent)
+    cluster.settings.outlier.map_or(50, |o| o.panic_percent)
 }
 
 /// Whether connections made for one version of a cluster may carry requests of the other: a cluster that goes over to
@@ -264,8 +268,8 @@ fn speaks_alike(before: &Cluster, after: &Cluster) -> bool {
         },
         _ => false,
     };
-    before.protocol == after.protocol
-        && before.bind == after.bind
+    before.settings.protocol == after.settings.protocol
+        && before.settings.bind == after.settings.bind
         && before.transports.len() == after.transports.len()
         && before.transports.iter().zip(&after.transports).all(same)
 }

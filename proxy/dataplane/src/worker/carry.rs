@@ -16,8 +16,8 @@ pub(super) fn may_be(s: &Stream, cluster: &Cluster) -> bool {
     s.manager.filters.alpn.is_some()
         && !s.upgrade
         && s.request.get(Known::Method) != Some(b"CONNECT")
-        && cluster.limits.connections == u32::MAX
-        && cluster.max_requests_per_connection == 0
+        && cluster.settings.limits.connections == u32::MAX
+        && cluster.settings.max_requests_per_connection == 0
 }
 
 /// The protocols to offer to an endpoint that may agree: those of the mesh for HTTP/1.1, with the own one first.

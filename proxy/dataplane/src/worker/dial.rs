@@ -56,7 +56,7 @@ impl Worker {
                 return;
             }
             // A pool that has no connection at all gets one beyond the bound, as in Envoy: else it would starve.
-            let full = state.connections >= state.cluster.limits.connections;
+            let full = state.connections >= state.cluster.settings.limits.connections;
             if full && (dialing > 0 || open > 0) {
                 return;
             }
@@ -106,7 +106,7 @@ impl Worker {
             return Err("cannot be watched".to_owned());
         };
         if let Some(c) = self.conns.get_mut(slot) {
-            c.opening = Some(self.now + cluster.connect_timeout);
+            c.opening = Some(self.now + cluster.settings.connect_timeout);
         }
         self.watch_conn(slot);
         Ok(slot)
@@ -319,7 +319,7 @@ impl Worker {
                     head_waits: false,
                 }));
                 c.quiet_since = now;
-                c.expires = after(now, cluster.max_connection_duration);
+                c.expires = after(now, cluster.settings.max_connection_duration);
                 self.count_cluster(id, version);
                 host.with(pool, |p| {
                     p.dialing = p.dialing.saturating_sub(1);
@@ -441,7 +441,7 @@ fn connect(
         None,
     )?;
     socket.set_tcp_nodelay(true)?;
-    if let Some(keepalive) = &cluster.keepalive {
+    if let Some(keepalive) = &cluster.settings.keepalive {
         let mut settings = socket2::TcpKeepalive::new();
         if let Some(time) = keepalive.time {
             settings = settings.with_time(time);
@@ -454,7 +454,10 @@ fn connect(
         }
         socket.set_tcp_keepalive(&settings)?;
     }
-    let own = cluster.bind.filter(|b| b.is_ipv4() == address.is_ipv4());
+    let own = cluster
+        .settings
+        .bind
+        .filter(|b| b.is_ipv4() == address.is_ipv4());
     match (source, own) {
         (Some(source), _) => source.bind(&socket, address)?,
         (None, Some(own)) => socket.bind(&SockAddr::from(SocketAddr::new(own, 0)))?,

@@ -51,7 +51,7 @@ impl Worker {
             let state = ClusterState::new(newest.clone(), random.next(), since, registry);
             Box::new(state)
         });
-        if let Some(outlier) = newest.outlier
+        if let Some(outlier) = newest.settings.outlier
             && state.look_at.is_none()
         {
             let at = self.now + outlier.interval;
@@ -91,7 +91,7 @@ impl Worker {
             return;
         };
         let destination = s.facts.destination;
-        let http2 = match cluster.protocol {
+        let http2 = match cluster.settings.protocol {
             UpstreamProtocol::Http1 => false,
             UpstreamProtocol::Http2 => true,
             UpstreamProtocol::Downstream => s.protocol == Protocol::Http2,
@@ -104,7 +104,7 @@ impl Worker {
         };
         let hash = s.hash;
         // Istio lets a hash choose the same endpoint again.
-        let tried = if s.attempts > 0 && !cluster.balancing.is_hashed() {
+        let tried = if s.attempts > 0 && !cluster.settings.balancing.is_hashed() {
             s.tried.clone()
         } else {
             Vec::new()
@@ -113,7 +113,7 @@ impl Worker {
             return self.reply(key, 503, b"", Flags::NO_CLUSTER_FOUND, "cluster_not_found");
         };
         let cluster = state.cluster.clone();
-        let full = state.requests >= cluster.limits.requests;
+        let full = state.requests >= cluster.settings.limits.requests;
         let Some(host) = state.pick(destination, &tried, random, hash) else {
             let stats = state.metrics.of(thread);
             stats
@@ -162,7 +162,7 @@ impl Worker {
             }
         }
         let pending = self.cluster(cluster.id).map_or(0, |c| c.pending);
-        if pending >= cluster.limits.pending {
+        if pending >= cluster.settings.limits.pending {
             self.count_cluster(cluster.id, ClusterStat::UpstreamRqPendingOverflow);
             // It never had a place at the endpoint.
             self.abandon_up(key);
@@ -343,7 +343,7 @@ impl Worker {
         let limit = self
             .graph
             .cluster(client.cluster)
-            .map_or(0, |c| c.max_requests_per_connection);
+            .map_or(0, |c| c.settings.max_requests_per_connection);
         let last = limit != 0 && client.requests >= limit;
         s.up = Some((slot, place));
         s.upstream_local = client.local;
@@ -356,7 +356,7 @@ impl Worker {
             s.clock.attempt = after(now, s.timeouts.each);
         }
         if let Some(cluster) = &s.cluster {
-            s.clock.longest_attempt = after(now, cluster.max_stream_duration);
+            s.clock.longest_attempt = after(now, cluster.settings.max_stream_duration);
         }
         if s.clock.attempt.is_some() || s.clock.longest_attempt.is_some() {
             self.watch(key);

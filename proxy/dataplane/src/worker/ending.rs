@@ -57,7 +57,11 @@ impl Worker {
             Role::Client(client) if client.draining => [None; 3],
             Role::Client(client) => {
                 let cluster = self.graph.cluster(client.cluster)?;
-                [self.idle_due(c, cluster.idle_timeout), c.expires, None]
+                [
+                    self.idle_due(c, cluster.settings.idle_timeout),
+                    c.expires,
+                    None,
+                ]
             }
             Role::Tunnel(tunnel) => {
                 let record = tunnel.record.as_ref()?;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use graph::route::{Forward, Mirror};
+use graph::route::{Forwarding, Mirror};
 use headers::{Headers, Known};
 
 use super::{Todo, Worker};
@@ -19,8 +19,8 @@ const MOST_WAITING: usize = 1 << 20;
 
 impl Worker {
     /// Begins the copies that a route makes of a request, as the request goes on.
-    pub(super) fn mirror(&mut self, key: StreamKey, forward: &Forward, delay: Duration) {
-        for mirror in &forward.mirrors {
+    pub(super) fn mirror(&mut self, key: StreamKey, how: &Forwarding, delay: Duration) {
+        for mirror in &how.mirrors {
             let drawn = self.random.next() % 1_000_000;
             let known = self.graph.cluster(mirror.cluster).is_some();
             if known && drawn < u64::from(mirror.fraction) {

@@ -238,6 +238,7 @@ impl Worker {
         edge: bool,
         delay: Duration,
     ) {
+        let Forward { target, how } = forward;
         let graph = self.graph.clone();
         let (now, wall) = (self.now, self.wall);
         let Some(s) = self.stream(key) else { return };
@@ -248,14 +249,14 @@ impl Worker {
                 .get(Known::Upgrade)
                 .unwrap_or_default()
                 .to_ascii_lowercase();
-            if !routing::upgrade_allowed(&manager, forward, &name) {
+            if !routing::upgrade_allowed(&manager, how, &name) {
                 self.name_cluster(key, route);
                 return self.reply(key, 403, b"", Flags::default(), "upgrade_failed");
             }
         }
-        let choice = routing::choose(&forward.target, &s.request, s.random, by_name(&graph));
+        let choice = routing::choose(target, &s.request, s.random, by_name(&graph));
         let Some(cluster) = choice.cluster.and_then(|id| graph.cluster(id)).cloned() else {
-            let status = forward.cluster_not_found;
+            let status = how.cluster_not_found;
             return self.reply(
                 key,
                 status,
@@ -264,9 +265,9 @@ impl Worker {
                 "cluster_not_found",
             );
         };
-        let timeouts = routing::timeout::request_timeouts(forward, &s.request, !edge);
+        let timeouts = routing::timeout::request_timeouts(how, &s.request, !edge);
         let suppress = manager.filters.suppress_envoy_headers;
-        routing::timeout::announce(&mut s.request, forward, timeouts, suppress);
+        routing::timeout::announce(&mut s.request, how, timeouts, suppress);
         let host = s.virtual_host.clone();
         // The most general level comes last and so wins, unless the table says otherwise.
         let mut levels = [
@@ -286,28 +287,28 @@ impl Worker {
             });
             s.request = request;
         }
-        routing::rewrite_path(&mut s.request, &forward.path, matched, !suppress);
-        let rewrite = choice.weighted.map_or(&forward.host, |w| match w.host {
-            HostRewrite::None => &forward.host,
+        routing::rewrite_path(&mut s.request, &how.path, matched, !suppress);
+        let rewrite = choice.weighted.map_or(&how.host, |w| match w.host {
+            HostRewrite::None => &how.host,
             _ => &w.host,
         });
         // The name of an endpoint is known when it is chosen.
         routing::rewrite_host(&mut s.request, rewrite, None, !suppress);
         s.takes_host_name = matches!(rewrite, HostRewrite::Auto);
-        if !forward.hash.is_empty() {
+        if !how.hash.is_empty() {
             let ends = [s.facts.source, s.facts.destination];
-            let found = balance::request_hash(&forward.hash, &s.request, s.client, ends);
+            let found = balance::request_hash(&how.hash, &s.request, s.client, ends);
             s.hash = found.hash;
             s.cookie = found.cookie;
         }
         s.cluster = Some(cluster);
         s.stage = Stage::Waiting;
         s.timeouts = timeouts;
-        if let Some(policy) = &forward.retry {
+        if let Some(policy) = &how.retry {
             s.asked = balance::Asked::take(policy, &mut s.request, !edge);
             s.replay = s.asked.retries().then(Vec::new);
         }
-        s.times_of(forward);
+        s.times_of(how);
         if s.to_up.end {
             s.clock.whole = after(now + delay, timeouts.whole);
         }
@@ -318,8 +319,8 @@ impl Worker {
             s.clock.retry = Some(now + delay);
         }
         self.watch(key);
-        if !forward.mirrors.is_empty() {
-            self.mirror(key, forward, delay);
+        if !how.mirrors.is_empty() {
+            self.mirror(key, how, delay);
         }
     }
 }

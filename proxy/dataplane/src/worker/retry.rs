@@ -122,7 +122,7 @@ impl Worker {
         let (Some(cluster), Some(replay)) = (s.cluster.clone(), s.replay.clone()) else {
             return false;
         };
-        let limits = cluster.limits;
+        let limits = cluster.settings.limits;
         let Some(state) = self.cluster(cluster.id) else {
             return false;
         };
@@ -237,7 +237,7 @@ fn wait_before_retry(s: &mut Stream, reset: Option<ResetKind>) -> Option<Duratio
     let Some(Action::Forward(forward)) = s.route.as_ref().map(|r| &r.action) else {
         return None;
     };
-    let policy = forward.retry.clone()?;
+    let policy = forward.how.retry.clone()?;
     if s.replay.is_none() || s.down_gone {
         return None;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use accesslog::Flags;
 use balance::Recorded;
-use graph::route::Forward;
+use graph::route::Forwarding;
 use stats::{ClusterStat, HttpStat};
 
 use super::Worker;
@@ -161,12 +161,12 @@ impl Worker {
 
 impl Stream {
     /// The route's times replace the manager's.
-    pub(super) fn times_of(&mut self, forward: &Forward) {
-        if let Some(idle) = forward.idle_timeout {
+    pub(super) fn times_of(&mut self, how: &Forwarding) {
+        if let Some(idle) = how.idle_timeout {
             self.clock.idle = idle;
         }
         let manager = self.manager.max_stream_duration;
-        let longest = routing::timeout::longest(forward, &mut self.request, manager);
+        let longest = routing::timeout::longest(how, &mut self.request, manager);
         self.clock.longest = longest.map(|longest| self.started + longest);
     }
 }

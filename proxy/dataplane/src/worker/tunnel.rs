@@ -68,7 +68,7 @@ impl Worker {
             return self.end_tunnel(slot, Flags::NO_CLUSTER_FOUND);
         };
         let cluster = state.cluster.clone();
-        let full = state.connections >= cluster.limits.connections;
+        let full = state.connections >= cluster.settings.limits.connections;
         let host = state.pick(destination, &[], random, hash);
         if let Some(record) = self.record_of(slot) {
             record.cluster = Some(cluster.clone());

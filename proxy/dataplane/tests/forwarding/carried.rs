@@ -92,7 +92,7 @@ async fn calling(
         http2: offered([b"istio-h2", b"istio", b"h2"]),
     });
     let mut cluster = cluster(0, &[towards], UpstreamProtocol::Downstream);
-    cluster.limits.connections = u32::MAX;
+    Arc::make_mut(&mut cluster.settings).limits.connections = u32::MAX;
     cluster.transports = vec![authority.client(&[b"istio"], SERVER)];
     limits(&mut cluster);
     let graph = graph(entry, http(outbound), vec![cluster]);
@@ -193,8 +193,8 @@ async fn a_server_that_does_not_agree_gets_plain_http1() {
 async fn a_cluster_that_bounds_its_connections_gets_them() {
     type Change = fn(&mut Cluster);
     let bounds: [Change; 2] = [
-        |c| c.limits.connections = 1000,
-        |c| c.max_requests_per_connection = 1000,
+        |c| Arc::make_mut(&mut c.settings).limits.connections = 1000,
+        |c| Arc::make_mut(&mut c.settings).max_requests_per_connection = 1000,
     ];
     for bound in bounds {
         let directory = tempfile::tempdir().unwrap();

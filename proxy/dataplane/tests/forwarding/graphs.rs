@@ -7,7 +7,7 @@ use std::time::Duration;
 use graph::Graph;
 use graph::chain::{ChainMatch, FilterChain, Network, TcpProxy};
 use graph::cluster::{
-    Balancing, Cluster, ClusterId, Discovery, Limits, UpstreamProtocol, UpstreamTransport,
+    Balancing, Cluster, ClusterId, Discovery, Limits, Settings, UpstreamProtocol, UpstreamTransport,
 };
 use graph::endpoint::{Endpoints, Health, Host, Locality};
 use graph::listener::{Direction, Listener};
@@ -17,8 +17,8 @@ use graph::manager::{
 };
 use graph::policy::{Retry, RetryOn};
 use graph::route::{
-    Action, Case, Forward, HostRewrite, PathMatch, PathRewrite, Route, RouteMatch, RouteTable,
-    Target, VirtualHost,
+    Action, Case, Forward, Forwarding, HostRewrite, PathMatch, PathRewrite, Route, RouteMatch,
+    RouteTable, Target, VirtualHost,
 };
 use graph::tls::{DownstreamTls, Secured};
 
@@ -40,56 +40,60 @@ pub fn cluster(id: u32, endpoints: &[SocketAddr], protocol: UpstreamProtocol) ->
     Cluster {
         id: ClusterId(id),
         name: format!("cluster-{id}").into(),
-        discovery: Discovery::Static,
+        settings: Arc::new(Settings {
+            discovery: Discovery::Static,
+            balancing: Balancing::RoundRobin,
+            connect_timeout: Duration::from_secs(2),
+            limits: Limits {
+                connections: 1024,
+                pending: 1024,
+                requests: 1024,
+                retries: 3,
+                retry_budget: None,
+            },
+            outlier: None,
+            protocol,
+            idle_timeout: Duration::from_secs(3600),
+            max_connection_duration: Duration::ZERO,
+            max_stream_duration: Duration::ZERO,
+            max_requests_per_connection: 0,
+            bind: None,
+            keepalive: None,
+        }),
         endpoints: Some(Arc::new(Endpoints {
             priorities: vec![hosts.collect()],
             overprovisioning_percent: 140,
         })),
-        balancing: Balancing::RoundRobin,
-        connect_timeout: Duration::from_secs(2),
-        limits: Limits {
-            connections: 1024,
-            pending: 1024,
-            requests: 1024,
-            retries: 3,
-            retry_budget: None,
-        },
-        outlier: None,
-        protocol,
-        idle_timeout: Duration::from_secs(3600),
-        max_connection_duration: Duration::ZERO,
-        max_stream_duration: Duration::ZERO,
-        max_requests_per_connection: 0,
         transports: vec![UpstreamTransport::Raw],
-        bind: None,
         services: Vec::new(),
-        keepalive: None,
     }
 }
 
 pub fn forward(id: u32) -> Forward {
     Forward {
         target: Target::Cluster(ClusterId(id)),
-        cluster_not_found: 503,
-        timeout: Duration::ZERO,
-        max_grpc_timeout: None,
-        max_stream_duration: None,
-        grpc_timeout_header_max: None,
-        idle_timeout: None,
-        retry: Some(Arc::new(Retry {
-            on: RetryOn::CONNECT_FAILURE
-                .with(RetryOn::REFUSED_STREAM)
-                .with(RetryOn::UNAVAILABLE),
-            retries: 2,
-            backoff_base: Duration::from_millis(1),
-            backoff_max: Duration::from_millis(10),
-            ..Retry::default()
-        })),
-        path: PathRewrite::None,
-        host: HostRewrite::None,
-        mirrors: Vec::new(),
-        hash: Vec::new(),
-        upgrades: Vec::new(),
+        how: Arc::new(Forwarding {
+            cluster_not_found: 503,
+            timeout: Duration::ZERO,
+            max_grpc_timeout: None,
+            max_stream_duration: None,
+            grpc_timeout_header_max: None,
+            idle_timeout: None,
+            retry: Some(Arc::new(Retry {
+                on: RetryOn::CONNECT_FAILURE
+                    .with(RetryOn::REFUSED_STREAM)
+                    .with(RetryOn::UNAVAILABLE),
+                retries: 2,
+                backoff_base: Duration::from_millis(1),
+                backoff_max: Duration::from_millis(10),
+                ..Retry::default()
+            })),
+            path: PathRewrite::None,
+            host: HostRewrite::None,
+            mirrors: Vec::new(),
+            hash: Vec::new(),
+            upgrades: Vec::new(),
+        }),
     }
 }
 
@@ -100,21 +104,19 @@ pub fn route(prefix: &str, action: Action) -> Arc<Route> {
 pub fn plain_route(prefix: &str, action: Action) -> Route {
     Route {
         name: "default".into(),
-        on: RouteMatch {
+        on: Arc::new(RouteMatch {
             path: PathMatch::Prefix(prefix.as_bytes().into(), Case::Sensitive),
             headers: Vec::new(),
             query: Vec::new(),
             grpc: false,
             fraction: None,
             client_certificate: None,
-        },
+        }),
         action,
         request: graph::mutation::Mutations::default(),
         response: graph::mutation::Mutations::default(),
-        operation: None,
         fault: None,
         cors: None,
-        config: None,
     }
 }
 

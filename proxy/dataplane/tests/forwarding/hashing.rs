@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use dataplane::DataPlane;
@@ -25,13 +26,13 @@ async fn plane(balancing: Balancing, of: HashOf, log: &std::path::Path) -> (Sock
         endpoints.push(server(name).await.0);
     }
     let mut forward = forward(0);
-    forward.hash = vec![HashPolicy {
+    Arc::make_mut(&mut forward.how).hash = vec![HashPolicy {
         of,
         terminal: false,
     }];
     let routes = vec![route("/", Action::Forward(Box::new(forward)))];
     let mut cluster = cluster(0, &endpoints, UpstreamProtocol::Http1);
-    cluster.balancing = balancing;
+    Arc::make_mut(&mut cluster.settings).balancing = balancing;
     let address = free();
     let network = http(manager(routes, log.to_str().unwrap()));
     let graph = graph(address, network, vec![cluster]);

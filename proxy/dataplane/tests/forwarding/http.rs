@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use graph::cluster::UpstreamProtocol;
-use graph::mutation::{Append, HeaderValue};
+use graph::mutation::{Append, HeaderValue, Mutations};
 use graph::policy::{Abort, Fault};
 use graph::route::Action;
 use http_body_util::BodyExt;
@@ -271,14 +271,17 @@ async fn header_values_are_made_of_the_request_and_of_the_answer_that_they_stand
     let log = directory.path().join("log");
     let (upstream, _) = server("one").await;
     let address = free();
-    let value = |name: &str, text: &str| HeaderValue {
-        name: name.as_bytes().into(),
-        value: accesslog::Template::parse_with(text, true).unwrap(),
-        append: Append::OverwriteIfExistsOrAdd,
+    let adds = |name: &str, text: &str| {
+        let value = HeaderValue {
+            name: name.as_bytes().into(),
+            value: accesslog::Template::parse_with(text, true).unwrap(),
+            append: Append::OverwriteIfExistsOrAdd,
+        };
+        Mutations::new(Vec::new(), vec![value])
     };
     let mut changed = plain_route("/", Action::Forward(Box::new(forward(0))));
-    changed.request.add = vec![value("x-request-id", "id of %REQ(:path)%")];
-    changed.response.add = vec![value("x-said", "%REQ(:method)% %RESP(:status)%")];
+    changed.request = adds("x-request-id", "id of %REQ(:path)%");
+    changed.response = adds("x-said", "%REQ(:method)% %RESP(:status)%");
     let network = http(manager(vec![Arc::new(changed)], log.to_str().unwrap()));
     let clusters = vec![cluster(0, &[upstream], UpstreamProtocol::Http2)];
     let _plane = started(address, &graph(address, network, clusters)).await;
@@ -371,7 +374,7 @@ async fn a_cluster_opens_no_more_connections_than_it_may_and_requests_wait() {
     let log = directory.path().join("log");
     let (upstream, connections) = server("one").await;
     let mut bounded = cluster(0, &[upstream], UpstreamProtocol::Http1);
-    bounded.limits.connections = 2;
+    Arc::make_mut(&mut bounded.settings).limits.connections = 2;
     let address = free();
     let _plane = started(address, &graph(address, all_to(0, &log), vec![bounded])).await;
     let mut client = http2(address).await;
@@ -392,7 +395,7 @@ async fn the_authority_becomes_the_endpoints_name_where_a_route_says_so() {
     let log = directory.path().join("log");
     let (upstream, _) = server("one").await;
     let mut forward = forward(0);
-    forward.host = graph::route::HostRewrite::Auto;
+    Arc::make_mut(&mut forward.how).host = graph::route::HostRewrite::Auto;
     let mut named = cluster(0, &[upstream], UpstreamProtocol::Downstream);
     let mut all = (**named.endpoints.as_ref().unwrap()).clone();
     Arc::make_mut(&mut all.priorities[0][0]).hostname = Some("api.example.com".into());

@@ -25,7 +25,7 @@ async fn plane(
     log: &std::path::Path,
 ) -> (SocketAddr, DataPlane) {
     let mut forward = forward(0);
-    forward.mirrors = vec![Mirror {
+    Arc::make_mut(&mut forward.how).mirrors = vec![Mirror {
         cluster: ClusterId(1),
         fraction,
         marks_host: true,

@@ -83,7 +83,7 @@ async fn a_client_of_a_dead_endpoint_is_disconnected() {
 async fn a_cluster_of_bytes_takes_no_more_connections_than_it_may() {
     let (endpoint, mut accepted) = silent().await;
     let mut bounded = cluster(0, &[endpoint], UpstreamProtocol::Http1);
-    bounded.limits.connections = 2;
+    Arc::make_mut(&mut bounded.settings).limits.connections = 2;
     let address = free();
     let _plane = started(address, &graph(address, tcp(0), vec![bounded])).await;
     // The connection that found out that somebody listens has come and gone.

@@ -181,7 +181,7 @@ async fn a_stream_on_which_nothing_passes_ends() {
 async fn a_routes_idle_timeout_replaces_the_managers() {
     let shorter = Front::with(|manager, forward, _| {
         manager.stream_idle_timeout = Duration::from_secs(3600);
-        forward.idle_timeout = Some(SHORT);
+        Arc::make_mut(&mut forward.how).idle_timeout = Some(SHORT);
     });
     expect(
         shorter.await,
@@ -193,8 +193,8 @@ async fn a_routes_idle_timeout_replaces_the_managers() {
     // Were it not switched off here, the idle timeout would come first.
     let none = Front::with(|manager, forward, _| {
         manager.stream_idle_timeout = SHORT;
-        forward.idle_timeout = Some(Duration::ZERO);
-        forward.timeout = SHORT * 4;
+        Arc::make_mut(&mut forward.how).idle_timeout = Some(Duration::ZERO);
+        Arc::make_mut(&mut forward.how).timeout = SHORT * 4;
     });
     expect(
         none.await,
@@ -299,10 +299,12 @@ async fn a_stream_ends_after_its_longest_duration() {
     .await;
     let of_route = Front::with(|manager, forward, _| {
         manager.max_stream_duration = Duration::from_secs(3600);
-        forward.max_stream_duration = Some(SHORT);
+        Arc::make_mut(&mut forward.how).max_stream_duration = Some(SHORT);
     });
     expect(of_route.await, GET, (504, said, false), get).await;
-    let of_cluster = Front::with(|_, _, cluster| cluster.max_stream_duration = SHORT);
+    let of_cluster = Front::with(|_, _, cluster| {
+        Arc::make_mut(&mut cluster.settings).max_stream_duration = SHORT
+    });
     expect(
         of_cluster.await,
         GET,
@@ -311,7 +313,7 @@ async fn a_stream_ends_after_its_longest_duration() {
     )
     .await;
     let asked = Front::with(|_, forward, _| {
-        forward.grpc_timeout_header_max = Some(Duration::ZERO);
+        Arc::make_mut(&mut forward.how).grpc_timeout_header_max = Some(Duration::ZERO);
     })
     .await;
     let grpc = GRPC.replace("host:", "grpc-timeout: 60m\r\nhost:");
@@ -324,8 +326,8 @@ async fn a_stream_ends_after_its_longest_duration() {
 #[tokio::test]
 async fn times_of_an_answer_begin_when_the_request_is_whole() {
     let front = Front::with(|manager, forward, _| {
-        forward.timeout = SHORT;
-        forward.retry = Some(Arc::new(Retry {
+        Arc::make_mut(&mut forward.how).timeout = SHORT;
+        Arc::make_mut(&mut forward.how).retry = Some(Arc::new(Retry {
             per_try_timeout: SHORT / 2,
             ..Retry::default()
         }));
@@ -398,8 +400,8 @@ async fn an_endpoints_connection_is_replaced_when_idle_or_old() {
             UpstreamProtocol::Http1,
         );
         match by_age {
-            true => upstream.max_connection_duration = SHORT,
-            false => upstream.idle_timeout = SHORT,
+            true => Arc::make_mut(&mut upstream.settings).max_connection_duration = SHORT,
+            false => Arc::make_mut(&mut upstream.settings).idle_timeout = SHORT,
         }
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");

@@ -44,7 +44,7 @@ fn configuration(address: SocketAddr, ends: &[SocketAddr], log: &str, turn: u64)
     let fleeting = 2 + u32::try_from(turn % 50).unwrap();
     let retried = |cluster| {
         let mut forward = forward(cluster);
-        forward.retry = Some(Arc::new(Retry {
+        Arc::make_mut(&mut forward.how).retry = Some(Arc::new(Retry {
             on: RetryOn::SERVER_ERROR,
             retries: 2,
             backoff_base: Duration::from_millis(1),

@@ -128,7 +128,7 @@ async fn requests_that_an_endpoint_did_not_look_at_go_to_another_connection_with
     tokio::spawn(forgetful(listener));
     let entry = free();
     let mut plain = forward(0);
-    plain.retry = None;
+    Arc::make_mut(&mut plain.how).retry = None;
     let routes = vec![route("/", Action::Forward(Box::new(plain)))];
     let clusters = vec![cluster(0, &[endpoint], UpstreamProtocol::Http2)];
     let network = http(manager(routes, "/dev/null"));
@@ -155,7 +155,7 @@ async fn a_killed_endpoint_costs_no_more_than_the_requests_that_were_on_it() {
         let endpoints = pods.each_ref().map(|pod| pod.address);
         let mut both = cluster(0, &endpoints, protocol);
         // As Istio has it.
-        both.limits.retries = u32::MAX;
+        Arc::make_mut(&mut both.settings).limits.retries = u32::MAX;
         let network = http(manager(routes, "/dev/null"));
         let _plane = started(entry, &graph(entry, network, vec![both])).await;
         let load = Load::on(entry).await;

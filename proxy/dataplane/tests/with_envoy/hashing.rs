@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use graph::cluster::{Balancing, UpstreamProtocol};
@@ -50,14 +51,14 @@ async fn a_hash_means_the_same_endpoint_to_envoy_and_to_us() {
             }
             let envoy = Envoy::hashing(policy, &endpoints, &weights);
             let mut forward = forward(0);
-            forward.hash = vec![HashPolicy {
+            Arc::make_mut(&mut forward.how).hash = vec![HashPolicy {
                 of: HashOf::Header(b"x-user"[..].into()),
                 terminal: false,
             }];
             let log = directory.path().join("log");
             let routes = vec![route("/", Action::Forward(Box::new(forward)))];
             let mut cluster = cluster(0, &endpoints, UpstreamProtocol::Http1);
-            cluster.balancing = balancing;
+            Arc::make_mut(&mut cluster.settings).balancing = balancing;
             let mut all = (**cluster.endpoints.as_ref().unwrap()).clone();
             for (host, weight) in all.priorities[0].iter_mut().zip(weights) {
                 std::sync::Arc::make_mut(host).weight = weight;

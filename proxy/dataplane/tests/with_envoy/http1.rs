@@ -1,5 +1,7 @@
 //! HTTP/1.1 with an Envoy at the other end, which knows nothing of carrying it in HTTP/2.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use graph::cluster::UpstreamProtocol;
 use graph::manager::AlpnOverrides;
@@ -44,7 +46,7 @@ async fn our_client_speaks_plain_http1_with_an_envoy() {
         ..AlpnOverrides::default()
     });
     let mut towards = cluster(0, &[envoy.address], UpstreamProtocol::Downstream);
-    towards.limits.connections = u32::MAX;
+    Arc::make_mut(&mut towards.settings).limits.connections = u32::MAX;
     towards.transports = vec![authority.client(&[b"istio"], SERVER)];
     let entry = free();
     let _plane = started(entry, &graph(entry, http(outbound), vec![towards])).await;

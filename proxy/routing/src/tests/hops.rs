@@ -1,8 +1,8 @@
 use graph::manager::HttpManager;
-use graph::route::Forward;
+use graph::route::Forwarding;
 use headers::{Headers, Known};
 
-use super::{bytes, fields, forward, get, manager, names, text};
+use super::{bytes, fields, forwarding, get, manager, names, text};
 use crate::hops::*;
 
 fn after(mut headers: Headers, change: impl Fn(&mut Headers)) -> Vec<(String, String)> {
@@ -191,9 +191,9 @@ fn a_route_allows_or_refuses_upgrades_over_the_manager() {
         upgrades: vec![bytes("websocket")],
         ..manager()
     };
-    let route = |upgrades: &[(&str, bool)]| Forward {
+    let route = |upgrades: &[(&str, bool)]| Forwarding {
         upgrades: upgrades.iter().map(|(n, a)| (bytes(n), *a)).collect(),
-        ..forward()
+        ..forwarding()
     };
     let cases = [
         (&allowing, route(&[]), "WebSocket", true),

@@ -93,23 +93,20 @@ fn any_path() -> RouteMatch {
 fn answering(name: &str, on: RouteMatch) -> Arc<Route> {
     Arc::new(Route {
         name: name.into(),
-        on,
+        on: Arc::new(on),
         action: Action::Respond {
             status: 200,
             body: Arc::from(&b""[..]),
         },
         request: Default::default(),
         response: Default::default(),
-        operation: None,
         fault: None,
         cors: None,
-        config: None,
     })
 }
 
-fn forward() -> Forward {
-    Forward {
-        target: Target::Cluster(graph::cluster::ClusterId(0)),
+fn forwarding() -> Forwarding {
+    Forwarding {
         cluster_not_found: 503,
         timeout: Duration::ZERO,
         max_grpc_timeout: None,

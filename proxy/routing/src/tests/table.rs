@@ -18,9 +18,9 @@ fn table(ignore_port: bool) -> RouteTable {
         ignore_port,
         ..RouteTable::default()
     };
-    table.exact.insert(bytes("foo.com"), host("exact"));
-    table.exact.insert(bytes("[::1]"), host("six"));
-    table.exact.insert(bytes("p.com:81"), host("port"));
+    table.exact.insert(b"foo.com", &host("exact")).unwrap();
+    table.exact.insert(b"[::1]", &host("six")).unwrap();
+    table.exact.insert(b"p.com:81", &host("port")).unwrap();
     table.suffixes = vec![
         (bytes(".bar.foo.com"), host("suf2")),
         (bytes(".foo.com"), host("suf")),
@@ -84,7 +84,7 @@ fn the_default_takes_what_no_domain_does() {
 fn a_long_name_in_capitals_is_found_like_a_short_one() {
     let mut table = RouteTable::default();
     let long = "a".repeat(400);
-    table.exact.insert(bytes(&long), host("long"));
+    table.exact.insert(long.as_bytes(), &host("long")).unwrap();
     let found = virtual_host(&table, long.to_uppercase().as_bytes()).unwrap();
     assert_eq!(&*found.name, "long");
 }

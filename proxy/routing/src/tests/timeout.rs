@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use graph::policy::Retry;
-use graph::route::Forward;
+use graph::route::Forwarding;
 
-use super::{Fields, forward, get, text};
+use super::{Fields, forwarding, get, text};
 use crate::timeout::{Timeouts, announce, grpc_timeout, request_timeouts};
 
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>: "Timeout".
@@ -33,15 +33,15 @@ fn grpc_timeouts_are_eight_digits_and_a_unit() {
     }
 }
 
-fn route(max_grpc_secs: Option<u64>, per_try_secs: u64) -> Forward {
-    Forward {
+fn route(max_grpc_secs: Option<u64>, per_try_secs: u64) -> Forwarding {
+    Forwarding {
         timeout: Duration::from_secs(3),
         max_grpc_timeout: max_grpc_secs.map(Duration::from_secs),
         retry: Some(Arc::new(Retry {
             per_try_timeout: Duration::from_secs(per_try_secs),
             ..Retry::default()
         })),
-        ..forward()
+        ..forwarding()
     }
 }
 

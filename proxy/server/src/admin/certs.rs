@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use axum::response::Response;
-use control::View;
+use control::{Held, View};
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, secret::Type};
 use identity::cert::{self, Validity};
@@ -42,15 +42,12 @@ pub(crate) fn first_end(view: &View) -> Option<SystemTime> {
 
 fn materials(view: &View) -> Vec<Material> {
     let held = view.of(TypeUrl::Secret).resources;
-    held.values()
-        .filter_map(
-            |held| match Secret::decode(held.body.clone()).ok()?.r#type? {
-                Type::TlsCertificate(of) => Some(Material::Chain(inline(of.certificate_chain)?)),
-                Type::ValidationContext(of) => Some(Material::Roots(inline(of.trusted_ca)?)),
-                Type::SessionTicketKeys(_) | Type::GenericSecret(_) => None,
-            },
-        )
-        .collect()
+    let material = |held: &Held| match Secret::decode(held.used()?.body).ok()?.r#type? {
+        Type::TlsCertificate(of) => Some(Material::Chain(inline(of.certificate_chain)?)),
+        Type::ValidationContext(of) => Some(Material::Roots(inline(of.trusted_ca)?)),
+        Type::SessionTicketKeys(_) | Type::GenericSecret(_) => None,
+    };
+    held.values().filter_map(material).collect()
 }
 
 fn inline(source: Option<DataSource>) -> Option<Vec<u8>> {

@@ -131,7 +131,7 @@ fn shown<'a>(
             by_api: dynamic.contains_key(&cluster.name),
             resource: dynamic
                 .get(&cluster.name)
-                .and_then(|held| Resource::decode(held.body.clone()).ok()),
+                .and_then(|held| Resource::decode(held.used()?.body).ok()),
             hosts,
         }
     });
@@ -185,7 +185,7 @@ fn lines(shown: &Shown<'_>, text: &mut String) {
         }
     }
     for (priority, limits) in [
-        ("default_priority", limits(&cluster.limits)),
+        ("default_priority", limits(&cluster.settings.limits)),
         ("high_priority", DEFAULT_LIMITS),
     ] {
         for (what, limit) in LIMIT_NAMES.iter().zip(limits) {
@@ -276,7 +276,7 @@ fn status(shown: &Shown<'_>) -> Value {
     };
     let mut high = threshold(DEFAULT_LIMITS);
     high.insert("priority".to_owned(), "HIGH".into());
-    let thresholds = [threshold(limits(&cluster.limits)), high];
+    let thresholds = [threshold(limits(&cluster.settings.limits)), high];
     status.insert(
         "circuit_breakers".to_owned(),
         json!({"thresholds": thresholds}),

@@ -21,7 +21,7 @@ pub(super) fn section(source: &Source) -> Section {
     }
     let known = source.view.of(TypeUrl::Cluster).resources;
     for cluster in source.graph.clusters.iter().flatten() {
-        if cluster.discovery != Discovery::Eds && source.wants(&cluster.name) {
+        if cluster.settings.discovery != Discovery::Eds && source.wants(&cluster.name) {
             let item = json!({"endpoint_config": used(cluster)});
             match known.contains_key(&cluster.name) {
                 true => dynamic.push(item),

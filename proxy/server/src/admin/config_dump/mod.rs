@@ -135,7 +135,7 @@ fn not_honoured(source: &Source) -> Vec<Value> {
     ] {
         for (name, held) in source.view.of(kind).resources {
             if source.wants(&name) {
-                notes.extend(held.warnings.iter().map(|(field, message)| {
+                notes.extend(held.warnings().iter().map(|(field, message)| {
                     json!({
                         "type_url": kind.as_str(), "name": *name, "field": field, "message": message,
                     })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use control::{Held, State};
+use control::Held;
 use serde_json::{Map, Value, json};
 use xds::TypeUrl;
 
@@ -35,15 +35,12 @@ impl Source {
         held: &Held,
     ) -> Option<Map<String, Value>> {
         // A resource that was only ever refused has no version that is used.
-        let refused = matches!(held.state, State::Rejected { .. });
-        if refused && held.version.is_empty() && held.body.is_empty() {
-            return None;
-        }
+        let used = held.used()?;
         let mut object = Map::new();
-        if !held.version.is_empty() {
-            object.insert("version_info".to_owned(), held.version.as_str().into());
+        if !used.version.is_empty() {
+            object.insert("version_info".to_owned(), used.version.into());
         }
-        object.insert(field.to_owned(), self.schema.any(kind.as_str(), &held.body));
+        object.insert(field.to_owned(), self.schema.any(kind.as_str(), &used.body));
         object.insert(
             "last_updated".to_owned(),
             stamp::to_millisecond(held.updated).into(),
@@ -53,20 +50,13 @@ impl Source {
 
     /// What was refused and why (`UpdateFailureState`), if the last one was.
     pub(super) fn refused(&self, kind: TypeUrl, held: &Held) -> Option<Value> {
-        let State::Rejected {
-            version,
-            error,
-            attempted,
-            body,
-        } = &held.state
-        else {
-            return None;
-        };
+        let refused = held.refused()?;
+        let came = refused.came();
         Some(json!({
-            "failed_configuration": self.schema.any(kind.as_str(), body),
-            "last_update_attempt": stamp::to_millisecond(*attempted),
-            "details": error,
-            "version_info": version,
+            "failed_configuration": self.schema.any(kind.as_str(), &came.body),
+            "last_update_attempt": stamp::to_millisecond(refused.attempted),
+            "details": refused.error,
+            "version_info": came.version,
         }))
     }
 
