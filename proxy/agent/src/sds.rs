@@ -4,3 +4,4 @@
 pub mod secret;
 pub mod server;
 pub mod session;
+pub mod system_roots;

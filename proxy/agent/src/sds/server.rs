@@ -23,7 +23,7 @@ use super::session::{Due, Session};
 use crate::certificate::Issued;
 use crate::certificate::state::State;
 
-/// A secret request names two secrets; a larger message is not one.
+/// A secret request names three secrets at most; a larger message is not one.
 const LARGEST_REQUEST: usize = 256 * 1024;
 
 /// Serves what `state` holds.
@@ -146,8 +146,7 @@ impl SecretDiscoveryService for Secrets {
                         Event::Request(request) => delta_request(&mut session, request),
                     }
                     let issued = usable(&state);
-                    let version = issued.as_ref().map(|issued| issued.fingerprint.as_str());
-                    if let Some(due) = session.due(version) {
+                    if let Some(due) = session.due(|name| name.version(issued.as_deref())) {
                         let response = delta_response(due, issued.as_deref());
                         return Ok(Some((response, (requests, state, session))));
                     }
@@ -177,11 +176,9 @@ impl SecretDiscoveryService for Secrets {
                             }
                         }
                     }
-                    let Some(issued) = usable(&state) else {
-                        continue;
-                    };
-                    if let Some(due) = session.due(Some(&issued.fingerprint)) {
-                        let response = whole_response(&session, due, &issued);
+                    let issued = usable(&state);
+                    if let Some(due) = session.due(|name| name.version(issued.as_deref())) {
+                        let response = whole_response(&session, due, issued.as_deref());
                         return Ok(Some((response, (requests, state, session))));
                     }
                 }
@@ -196,12 +193,17 @@ impl SecretDiscoveryService for Secrets {
     ) -> Result<Response<DiscoveryResponse>, Status> {
         let mut session = Session::default();
         session.want_exactly(&request.into_inner().resource_names);
-        let issued = usable(&self.state)
-            .ok_or_else(|| Status::unavailable(self.state.borrow().to_string()))?;
+        let issued = usable(&self.state);
+        if session.wanted().next().is_none() {
+            return Err(Status::not_found(
+                "the secrets are named `default`, `ROOTCA` and `file-root:system`",
+            ));
+        }
         let due = session
-            .due(Some(&issued.fingerprint))
-            .ok_or_else(|| Status::not_found("the secrets are named `default` and `ROOTCA`"))?;
-        Ok(Response::new(whole_response(&session, due, &issued)))
+            .due(|name| name.version(issued.as_deref()))
+            .ok_or_else(|| Status::unavailable(self.state.borrow().to_string()))?;
+        let response = whole_response(&session, due, issued.as_deref());
+        Ok(Response::new(response))
     }
 }
 
@@ -220,18 +222,16 @@ fn delta_request(session: &mut Session, request: DeltaDiscoveryRequest) {
 }
 
 fn delta_response(due: Due, issued: Option<&Issued>) -> DeltaDiscoveryResponse {
-    let resources = issued.into_iter().flat_map(|issued| {
-        due.secrets.iter().map(|name| Resource {
+    let resources = due.secrets.iter().filter_map(|name| {
+        Some(Resource {
             name: name.as_str().to_owned(),
-            version: issued.fingerprint.clone(),
-            resource: Some(secret::resource(*name, issued)),
+            version: name.version(issued)?.to_owned(),
+            resource: Some(secret::resource(*name, issued)?),
             ..Resource::default()
         })
     });
     DeltaDiscoveryResponse {
-        system_version_info: issued
-            .map(|issued| issued.fingerprint.clone())
-            .unwrap_or_default(),
+        system_version_info: version(issued),
         resources: resources.collect(),
         type_url: TYPE_URL.to_owned(),
         removed_resources: due.absent,
@@ -240,17 +240,24 @@ fn delta_response(due: Due, issued: Option<&Issued>) -> DeltaDiscoveryResponse {
     }
 }
 
-fn whole_response(session: &Session, due: Due, issued: &Issued) -> DiscoveryResponse {
+fn whole_response(session: &Session, due: Due, issued: Option<&Issued>) -> DiscoveryResponse {
     DiscoveryResponse {
-        version_info: issued.fingerprint.clone(),
+        version_info: version(issued),
         resources: session
             .wanted()
-            .map(|name| secret::resource(name, issued))
+            .filter_map(|name| secret::resource(name, issued))
             .collect(),
         type_url: TYPE_URL.to_owned(),
         nonce: due.nonce,
         ..DiscoveryResponse::default()
     }
+}
+
+/// The version of all that is handed out: what changes is the workload's certificate.
+fn version(issued: Option<&Issued>) -> String {
+    issued
+        .map(|issued| issued.fingerprint.clone())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

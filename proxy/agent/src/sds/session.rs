@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::secret::Name;
 
-/// Names that are asked for beyond this are dropped: there are two secrets.
+/// Names that are asked for beyond this are dropped: there are three secrets.
 const MOST_UNKNOWN: usize = 64;
 
 /// The state of one stream.
@@ -40,7 +40,7 @@ impl Session {
                 }
                 None if self.unknown.len() < MOST_UNKNOWN => {
                     tracing::warn!(
-                        "the proxy asks for the secret `{}`; this agent has `default` and `ROOTCA`",
+                        "the proxy asks for the secret `{}`; this agent has `default`, `ROOTCA` and `file-root:system`",
                         name.escape_debug()
                     );
                     self.unknown.insert(name.to_owned());
@@ -78,26 +78,22 @@ impl Session {
         nonce.is_empty() || nonce == self.nonce.to_string()
     }
 
-    /// What the client lacks of the certificate `version` (`None` when there is no valid one), or
-    /// `None` if nothing is to be said. It counts as sent from then on: a client that refuses a
-    /// version is not sent it again.
-    pub fn due(&mut self, version: Option<&str>) -> Option<Due> {
-        let secrets: Vec<Name> = match version {
-            Some(version) => self
-                .wanted
-                .iter()
-                .copied()
-                .filter(|name| self.given.get(name).map(String::as_str) != Some(version))
-                .collect(),
-            None => Vec::new(),
-        };
+    /// What the client lacks of secrets in their present versions (`None` for one that cannot be handed out now), or
+    /// `None` if nothing is to be said. It counts as sent from then on: a client that refuses a version is not sent
+    /// it again.
+    pub fn due<'a>(&mut self, version: impl Fn(Name) -> Option<&'a str>) -> Option<Due> {
+        let mut secrets = Vec::new();
+        for name in &self.wanted {
+            if let Some(version) = version(*name)
+                && self.given.get(name).map(String::as_str) != Some(version)
+            {
+                self.given.insert(*name, version.to_owned());
+                secrets.push(*name);
+            }
+        }
         let absent: Vec<String> = std::mem::take(&mut self.unknown).into_iter().collect();
         if secrets.is_empty() && absent.is_empty() {
             return None;
-        }
-        for name in &secrets {
-            self.given
-                .insert(*name, version.unwrap_or_default().to_owned());
         }
         self.nonce += 1;
         Some(Due {
@@ -118,30 +114,46 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// All secrets are in this version, or there is none.
+    fn all<'a>(version: impl Into<Option<&'a str>>) -> impl Fn(Name) -> Option<&'a str> {
+        let version = version.into();
+        move |_| version
+    }
+
     #[test]
     fn each_version_of_a_wanted_secret_is_sent_once() {
         let mut session = Session::default();
         session.subscribe(["default"]);
-        assert_eq!(session.due(Some("a")).unwrap().secrets, [Name::Default]);
-        assert_eq!(session.due(Some("a")), None);
-        assert_eq!(session.due(Some("b")).unwrap().secrets, [Name::Default]);
+        assert_eq!(session.due(all("a")).unwrap().secrets, [Name::Default]);
+        assert_eq!(session.due(all("a")), None);
+        assert_eq!(session.due(all("b")).unwrap().secrets, [Name::Default]);
     }
 
     #[test]
     fn without_a_valid_certificate_nothing_is_sent_and_the_wish_is_kept() {
         let mut session = Session::default();
         session.subscribe(["default", "ROOTCA"]);
-        assert_eq!(session.due(None), None);
-        let due = session.due(Some("a")).unwrap();
+        assert_eq!(session.due(all(None)), None);
+        let due = session.due(all("a")).unwrap();
         assert_eq!(due.secrets, [Name::Default, Name::RootCa]);
+    }
+
+    #[test]
+    fn roots_of_the_system_do_not_wait_for_a_certificate() {
+        let mut session = Session::default();
+        session.subscribe(["default", "file-root:system"]);
+        let system_alone = |name| (name == Name::SystemRoots).then_some("s");
+        let due = session.due(system_alone).unwrap();
+        assert_eq!(due.secrets, [Name::SystemRoots]);
+        assert_eq!(session.due(system_alone), None);
     }
 
     #[test]
     fn a_secret_that_does_not_exist_is_said_to_be_absent_once() {
         let mut session = Session::default();
         session.subscribe(["kubernetes://x"]);
-        assert_eq!(session.due(None).unwrap().absent, ["kubernetes://x"]);
-        assert_eq!(session.due(Some("a")), None);
+        assert_eq!(session.due(all(None)).unwrap().absent, ["kubernetes://x"]);
+        assert_eq!(session.due(all("a")), None);
     }
 
     #[test]
@@ -149,28 +161,28 @@ mod tests {
         let mut session = Session::default();
         session.subscribe(["default", "ROOTCA"]);
         session.holds("default", "a");
-        assert_eq!(session.due(Some("a")).unwrap().secrets, [Name::RootCa]);
+        assert_eq!(session.due(all("a")).unwrap().secrets, [Name::RootCa]);
     }
 
     #[test]
     fn asking_again_or_after_unsubscribing_sends_again() {
         let mut session = Session::default();
         session.subscribe(["default"]);
-        session.due(Some("a"));
+        session.due(all("a"));
         session.unsubscribe(["default"]);
-        assert_eq!(session.due(Some("b")), None);
+        assert_eq!(session.due(all("b")), None);
         session.subscribe(["default"]);
-        assert_eq!(session.due(Some("b")).unwrap().secrets, [Name::Default]);
+        assert_eq!(session.due(all("b")).unwrap().secrets, [Name::Default]);
         session.subscribe(["default"]);
-        assert_eq!(session.due(Some("b")).unwrap().secrets, [Name::Default]);
+        assert_eq!(session.due(all("b")).unwrap().secrets, [Name::Default]);
     }
 
     #[test]
     fn an_acknowledgement_of_an_old_response_is_recognized() {
         let mut session = Session::default();
         session.want_exactly(&["default".to_owned()]);
-        let first = session.due(Some("a")).unwrap().nonce;
-        let second = session.due(Some("b")).unwrap().nonce;
+        let first = session.due(all("a")).unwrap().nonce;
+        let second = session.due(all("b")).unwrap().nonce;
         assert!(!session.is_current(&first));
         assert!(session.is_current(&second));
         assert!(session.is_current(""));
@@ -181,6 +193,6 @@ mod tests {
         let mut session = Session::default();
         let names: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
         session.subscribe(names.iter().map(String::as_str));
-        assert_eq!(session.due(None).unwrap().absent.len(), MOST_UNKNOWN);
+        assert_eq!(session.due(all(None)).unwrap().absent.len(), MOST_UNKNOWN);
     }
 }

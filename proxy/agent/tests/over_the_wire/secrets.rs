@@ -104,7 +104,9 @@ async fn the_delta_form_gives_certificate_and_roots_and_says_what_does_not_exist
     let mut client = SecretDiscoveryServiceClient::new(dial(&socket).await);
     let (send, requests) = mpsc::unbounded_channel();
     send.send(DeltaDiscoveryRequest {
-        resource_names_subscribe: ["default", "ROOTCA", "other"].map(String::from).to_vec(),
+        resource_names_subscribe: ["default", "ROOTCA", "file-root:system", "other"]
+            .map(String::from)
+            .to_vec(),
         ..DeltaDiscoveryRequest::default()
     })
     .unwrap();
@@ -121,7 +123,9 @@ async fn the_delta_form_gives_certificate_and_roots_and_says_what_does_not_exist
         .unwrap();
     let roots = chain(roots.resource.as_ref().unwrap());
     assert_eq!(roots.trim(), plane.authority.root_pem().trim());
-    assert!(response.resources.iter().any(|r| r.name == "default"));
+    for name in ["default", "file-root:system"] {
+        assert!(response.resources.iter().any(|r| r.name == name), "{name}");
+    }
     assert_eq!(response.removed_resources, ["other"]);
 }
 
