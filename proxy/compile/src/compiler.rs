@@ -32,7 +32,8 @@ pub struct Update {
     pub kind: TypeUrl,
     /// Those that came, or came anew.
     pub upserts: Vec<Upsert>,
-    /// Names of those that are no more. Endpoints, routes and secrets stay as long as they are referred to.
+    /// Names of those that are not there, or no more. Endpoints, routes and secrets that came stay as long as they are
+    /// referred to.
     pub removals: Vec<Arc<str>>,
 }
 
@@ -248,8 +249,17 @@ impl Compiler {
                     self.published = None;
                 }
             }
-            // They are dropped with the last that refers to them.
-            TypeUrl::Endpoints | TypeUrl::Route | TypeUrl::Secret => {}
+            // They are dropped with the last that refers to them; what there is not is not waited for, as by Envoy.
+            TypeUrl::Endpoints => self.is_not_there(Awaited::Endpoints(name.clone())),
+            TypeUrl::Secret => self.is_not_there(Awaited::Secret(name.clone())),
+            TypeUrl::Route => {}
+        }
+    }
+
+    /// The control plane says that something does not exist.
+    fn is_not_there(&mut self, what: Awaited) {
+        if !self.is_settled(&what) {
+            self.give_up(&what);
         }
     }
 

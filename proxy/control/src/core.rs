@@ -18,7 +18,7 @@ use xds::TypeUrl;
 
 use crate::packed::{Packed, Packer};
 use crate::session::{ALL, Session};
-use crate::view::View;
+use crate::view::{Initialization, View};
 
 /// A service that streams come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,9 +62,28 @@ impl Core {
         }
     }
 
-    /// The graph as it is now.
+    /// The graph as it is now. It must not be used before the first configuration is [`Initialization::Done`]: a
+    /// listener that sends to whom it likes what others would secure may be there before these.
     pub fn graph(&mut self) -> Arc<Graph> {
         self.compiler.graph()
+    }
+
+    /// How far the first configuration has come by now.
+    pub fn initialization(&mut self) -> Initialization {
+        let mut view = self.note();
+        if view.initialization == Initialization::Done {
+            return Initialization::Done;
+        }
+        let answered = |kind| view.counters(kind).answered();
+        let reached = if !answered(TypeUrl::Cluster) || self.compiler.clusters_wait() {
+            Initialization::Clusters
+        } else if !answered(TypeUrl::Listener) || !self.compiler.awaiting().is_empty() {
+            Initialization::Listeners
+        } else {
+            Initialization::Done
+        };
+        view.initialization = view.initialization.max(reached);
+        view.initialization
     }
 
     /// What is held, for the admin pages; it changes with every response.

@@ -19,4 +19,4 @@ pub use packed::Came;
 pub use resolve::{Answer, Resolve, SystemResolver};
 pub use run::{Control, Options, start};
 pub use stream::{Dial, unix};
-pub use view::{Counters, Held, Refused, TypeView, View};
+pub use view::{Counters, Held, Initialization, Refused, TypeView, View};

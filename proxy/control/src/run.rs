@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::{Core, Effects, Service};
 use crate::resolve::{Answer, Resolve};
 use crate::stream::{self, Dial, Event};
-use crate::view::View;
+use crate::view::{Initialization, View};
 
 /// Events that wait to be taken; a response may be large.
 const EVENTS: usize = 4;
@@ -42,7 +42,7 @@ pub struct Options {
 /// The running control side.
 #[derive(Debug)]
 pub struct Control {
-    /// The graph; it changes with the configuration.
+    /// The graph; it changes with the configuration. It is empty until the first configuration is whole.
     pub graph: watch::Receiver<Arc<Graph>>,
     view: Arc<Mutex<View>>,
 }
@@ -234,6 +234,9 @@ impl Run {
     }
 
     fn publish(&mut self) {
+        if self.core.initialization() != Initialization::Done {
+            return;
+        }
         let graph = self.core.graph();
         let is_new = !Arc::ptr_eq(&self.publisher.borrow(), &graph);
         if is_new {

@@ -12,6 +12,19 @@ use crate::packed::{Came, Packed, Packer};
 #[derive(Debug, Clone, Default)]
 pub struct View {
     types: BTreeMap<TypeUrl, TypeView>,
+    pub(crate) initialization: Initialization,
+}
+
+/// How far the first configuration has come. It only goes forward: what comes later is used as it comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Initialization {
+    /// Clusters have not come, or some of them wait for endpoints, certificates or addresses.
+    #[default]
+    Clusters,
+    /// Listeners have not come, or some of them wait for routes or certificates.
+    Listeners,
+    /// All that was waited for came, or was waited for long enough.
+    Done,
 }
 
 /// The resources of one type.
@@ -116,6 +129,12 @@ impl View {
             .unwrap_or_default()
     }
 
+    /// How far the first configuration has come.
+    #[must_use]
+    pub fn initialization(&self) -> Initialization {
+        self.initialization
+    }
+
     /// Fields that have no effect, in what is used now.
     #[must_use]
     pub fn notes(&self) -> usize {
@@ -158,6 +177,13 @@ impl View {
 
     pub(crate) fn entry(&mut self, kind: TypeUrl) -> &mut TypeView {
         self.types.entry(kind).or_default()
+    }
+}
+
+impl Counters {
+    /// Whether a response came, good or bad.
+    pub(crate) fn answered(self) -> bool {
+        self.update_success + self.update_rejected > 0
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::time::SystemTime;
 
-use control::{Came, Core, Effects, Service};
+use control::{Came, Core, Effects, Initialization, Service};
 use envoy_types::pb::envoy::config::cluster::v3::{Cluster, cluster};
 use envoy_types::pb::envoy::config::core::v3::{self as core, Node};
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
@@ -132,6 +132,50 @@ fn clusters_come_first_then_their_endpoints_then_listeners() {
     assert_eq!(
         said(&effects),
         [("cds", "3", vec![], vec![]), ("eds", "", vec![], vec!["b"])]
+    );
+}
+
+#[test]
+fn the_first_configuration_is_whole_once_nothing_is_waited_for_and_stays_so() {
+    use Initialization::{Clusters, Done};
+    let mut core = Core::new(Node::default());
+    core.opened(Service::Configuration);
+    assert_eq!(core.initialization(), Clusters);
+    let clusters = [
+        ("a", eds("a").encode_to_vec()),
+        ("b", eds("b").encode_to_vec()),
+    ];
+    let assignment = ClusterLoadAssignment {
+        cluster_name: "a".to_owned(),
+        ..Default::default()
+    };
+    let steps = [
+        (response(TypeUrl::Cluster, "1", &clusters, &[]), Clusters),
+        (response(TypeUrl::Listener, "2", &[], &[]), Clusters),
+        (
+            response(
+                TypeUrl::Endpoints,
+                "3",
+                &[("a", assignment.encode_to_vec())],
+                &[],
+            ),
+            Clusters,
+        ),
+        // There are no endpoints of this name.
+        (response(TypeUrl::Endpoints, "4", &[], &["b"]), Done),
+    ];
+    for (response, reached) in steps {
+        let nonce = response.nonce.clone();
+        received(&mut core, response);
+        assert_eq!(core.initialization(), reached, "after {nonce}");
+    }
+    let later = [("c", eds("c").encode_to_vec())];
+    received(&mut core, response(TypeUrl::Cluster, "5", &later, &[]));
+    assert_eq!(core.awaiting().len(), 1);
+    assert_eq!(
+        core.initialization(),
+        Done,
+        "what comes later is used as it comes"
     );
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use agent::certificate::Issued;
 use agent::certificate::state::State as Certificate;
 use clap::Parser;
-use control::{Answer, Control, Dial, Options, Resolve, start, unix};
+use control::{Answer, Control, Dial, Initialization, Options, Resolve, start, unix};
 use envoy_types::pb::envoy::config::core::v3::Node;
 use graph::Graph;
 use graph::cluster::{Cluster, UpstreamTransport};
@@ -204,15 +204,18 @@ async fn the_pilots_configuration_becomes_a_graph_with_mutual_tls() {
     let (pilot, shutdown) = (Pilot::start(), CancellationToken::new());
     let _guard = shutdown.clone().drop_guard();
     let (mut control, issuer) = sidecar(&pilot, &shutdown);
-    let early = until(&mut control, |g| {
-        g.listeners.iter().any(|l| &*l.name == "virtualOutbound")
-    })
-    .await;
-    assert!(
-        cluster(&early, GRPC).is_none(),
-        "it waits for its certificate"
+    while control.view().of(TypeUrl::Listener).resources.len() < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(
+        control.view().initialization(),
+        Initialization::Clusters,
+        "those of the mesh wait for a certificate"
     );
-    assert!(early.listeners.iter().all(|l| &*l.name != "virtualInbound"));
+    assert!(
+        control.graph.borrow().listeners.is_empty(),
+        "nothing leaves in the clear meanwhile"
+    );
     issuer.send_replace(certificate());
     let graph = until(&mut control, |g| {
         cluster(g, GRPC).is_some() && g.listeners.iter().any(|l| &*l.name == "virtualInbound")

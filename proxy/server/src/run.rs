@@ -79,10 +79,19 @@ pub async fn run(arguments: &Arguments, shutdown: CancellationToken) -> Result<(
     ));
     let listener = http::bind(&bootstrap.admin.to_string(), "admin.address").await?;
     let serving = http::serve(listener, admin::router(admin.clone()), shutdown.clone());
+    let mut listening = false;
     let publishing = async {
         while graphs.changed().await.is_ok() {
             let graph = graphs.borrow_and_update().clone();
             admin.plane.publish(&graph);
+            if !std::mem::replace(&mut listening, true) {
+                let admin = admin.clone();
+                tokio::task::spawn_blocking(move || {
+                    // A worker answers after it has taken what was published before.
+                    let _ = admin.plane.report();
+                    admin.is_listening();
+                });
+            }
         }
         // The control thread ends with `shutdown` alone.
         shutdown.cancelled().await;

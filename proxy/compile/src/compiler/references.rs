@@ -152,19 +152,28 @@ impl Compiler {
     /// What clusters and listeners wait for now.
     #[must_use]
     pub fn awaiting(&self) -> Vec<Awaiting> {
-        let clusters = self.clusters.waiting().flat_map(cluster::Plan::awaited);
         let listeners = self.listeners.waiting().flat_map(listener::Plan::awaited);
-        let mut missing: BTreeMap<Awaited, Duration> = BTreeMap::new();
-        for (what, patience) in clusters.chain(listeners) {
-            if !self.is_settled(&what) {
-                missing.insert(what, patience);
-            }
-        }
+        let missing: BTreeMap<Awaited, Duration> = self
+            .awaited_by_clusters()
+            .chain(listeners)
+            .filter(|(what, _)| !self.is_settled(what))
+            .collect();
         let awaiting = |(what, patience): (Awaited, Duration)| Awaiting {
             what,
             patience: (!patience.is_zero()).then_some(patience),
         };
         missing.into_iter().map(awaiting).collect()
+    }
+
+    /// Whether a cluster waits for something.
+    #[must_use]
+    pub fn clusters_wait(&self) -> bool {
+        self.awaited_by_clusters()
+            .any(|(what, _)| !self.is_settled(&what))
+    }
+
+    fn awaited_by_clusters(&self) -> impl Iterator<Item = (Awaited, Duration)> {
+        self.clusters.waiting().flat_map(cluster::Plan::awaited)
     }
 
     /// Whether something is there, or not waited for any more.

@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint::HostIdentifier,
 };
+use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryResponse;
 use prost::Message;
 use xds::TypeUrl;
 
@@ -48,8 +49,17 @@ fn local(cluster: &Cluster) -> Update {
     }
 }
 
-/// Runs with one cluster of its own and no services.
-async fn with(cluster: &Cluster) -> watch::Receiver<Arc<Graph>> {
+/// The control plane has no clusters or listeners.
+fn nothing(kind: TypeUrl) -> (Service, Event) {
+    let response = DeltaDiscoveryResponse {
+        type_url: kind.as_str().to_owned(),
+        ..Default::default()
+    };
+    (Service::Configuration, Event::Response(Box::new(response)))
+}
+
+/// Runs with one cluster of its own; its control plane, which has nothing besides, answers for these types.
+async fn with(cluster: &Cluster, answered: &[TypeUrl]) -> watch::Receiver<Arc<Graph>> {
     let (updates, receiver) = mpsc::channel(1);
     updates.send(local(cluster)).await.unwrap();
     let nowhere = stream::unix("/nonexistent/socket".into());
@@ -62,9 +72,34 @@ async fn with(cluster: &Cluster) -> watch::Receiver<Arc<Graph>> {
     };
     let (publisher, graph) = watch::channel(Arc::default());
     let core = Core::new(options.node.clone());
-    tokio::spawn(Run::new(core, options, publisher).run());
+    let run = Run::new(core, options, publisher);
+    for kind in answered {
+        run.events.0.send(nothing(*kind)).await.unwrap();
+    }
+    tokio::spawn(run.run());
     graph
 }
+
+fn waiting_for_endpoints() -> Cluster {
+    Cluster {
+        name: "a".to_owned(),
+        cluster_discovery_type: Some(cluster::ClusterDiscoveryType::Type(
+            cluster::DiscoveryType::Eds.into(),
+        )),
+        eds_cluster_config: Some(cluster::EdsClusterConfig {
+            eds_config: Some(core::ConfigSource {
+                config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(
+                    Default::default(),
+                )),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+const BOTH: [TypeUrl; 2] = [TypeUrl::Cluster, TypeUrl::Listener];
 
 fn hosts(graph: &Graph) -> Option<Vec<String>> {
     let cluster = graph.clusters.iter().flatten().next()?;
@@ -83,29 +118,30 @@ fn hosts(graph: &Graph) -> Option<Vec<String>> {
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_waits_for_endpoints_as_long_as_its_source_says() {
-    let cluster = Cluster {
-        name: "a".to_owned(),
-        cluster_discovery_type: Some(cluster::ClusterDiscoveryType::Type(
-            cluster::DiscoveryType::Eds.into(),
-        )),
-        eds_cluster_config: Some(cluster::EdsClusterConfig {
-            eds_config: Some(core::ConfigSource {
-                config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(
-                    Default::default(),
-                )),
-                ..Default::default()
-            }),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
+    let cluster = waiting_for_endpoints();
     let begun = Instant::now();
-    let mut graph = with(&cluster).await;
+    let mut graph = with(&cluster, &BOTH).await;
     graph
         .wait_for(|graph| hosts(graph).is_some())
         .await
         .unwrap();
     assert_eq!(begun.elapsed().as_secs(), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_published_before_clusters_and_listeners_have_come() {
+    for answered in [&BOTH[..0], &BOTH[..1]] {
+        let mut graph = with(
+            &Cluster {
+                name: "a".to_owned(),
+                ..Default::default()
+            },
+            answered,
+        )
+        .await;
+        let published = tokio::time::timeout(Duration::from_secs(3600), graph.changed()).await;
+        assert!(published.is_err(), "after {answered:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +177,7 @@ async fn a_name_is_asked_for_again_when_its_time_is_over() {
         ..Default::default()
     };
     let begun = Instant::now();
-    let mut graph = with(&cluster).await;
+    let mut graph = with(&cluster, &BOTH).await;
     let mut seen = Vec::new();
     for want in [vec![], vec!["192.0.2.1"], vec!["192.0.2.2"]] {
         let want: Vec<String> = want.into_iter().map(str::to_owned).collect();

@@ -22,12 +22,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
-use control::Control;
+use control::{Control, Initialization, View};
 use dataplane::DataPlane;
 use serde_json::Value;
 use stats::{Form, Registry};
 use tokio_util::sync::CancellationToken;
-use xds::TypeUrl;
 
 use crate::command_line::Arguments;
 
@@ -49,18 +48,22 @@ pub(crate) struct Admin {
     started: SystemTime,
     /// `/healthcheck/fail` was asked for.
     failing: AtomicBool,
+    /// Workers have taken the first graph: their sockets listen.
+    listening: AtomicBool,
     loggers: Loggers,
 }
 
 /// What the process is doing (`envoy.admin.v3.ServerInfo.State`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServerState {
-    /// It has its configuration.
+    /// It has its first configuration whole, and its workers have it.
     Live,
     /// It is to look as if it failed health checks.
     Draining,
-    /// Configuration of some kind has not come yet.
+    /// Clusters of the first configuration have not come or wait for something.
     PreInitializing,
+    /// Listeners of the first configuration have not come or wait for something.
+    Initializing,
 }
 
 impl ServerState {
@@ -69,6 +72,7 @@ impl ServerState {
             ServerState::Live => "LIVE",
             ServerState::Draining => "DRAINING",
             ServerState::PreInitializing => "PRE_INITIALIZING",
+            ServerState::Initializing => "INITIALIZING",
         }
     }
 
@@ -78,6 +82,7 @@ impl ServerState {
             ServerState::Live => 0,
             ServerState::Draining => 1,
             ServerState::PreInitializing => 2,
+            ServerState::Initializing => 3,
         }
     }
 }
@@ -170,6 +175,7 @@ impl Admin {
             options: server_info::options(arguments),
             started: SystemTime::now(),
             failing: AtomicBool::new(false),
+            listening: AtomicBool::new(false),
             loggers: Loggers::new(&arguments.log_level),
         }
     }
@@ -179,22 +185,23 @@ impl Admin {
         answer::text("OK\n")
     }
 
-    /// Live once configuration of both kinds has come.
+    /// Workers listen.
+    pub(crate) fn is_listening(&self) {
+        self.listening.store(true, Ordering::Relaxed);
+    }
+
+    /// Live from the first configuration on, whatever comes later.
     pub(crate) fn state(&self) -> ServerState {
         if self.failing.load(Ordering::Relaxed) {
             return ServerState::Draining;
         }
-        let came = self.control.look(|view| {
-            [TypeUrl::Cluster, TypeUrl::Listener]
-                .into_iter()
-                .all(|kind| {
-                    let counters = view.counters(kind);
-                    counters.update_success + counters.update_rejected > 0
-                })
-        });
-        match came {
-            true => ServerState::Live,
-            false => ServerState::PreInitializing,
+        match self.control.look(View::initialization) {
+            Initialization::Clusters => ServerState::PreInitializing,
+            Initialization::Listeners => ServerState::Initializing,
+            Initialization::Done if !self.listening.load(Ordering::Relaxed) => {
+                ServerState::Initializing
+            }
+            Initialization::Done => ServerState::Live,
         }
     }
 }

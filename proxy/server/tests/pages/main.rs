@@ -8,7 +8,10 @@
 
 mod mesh;
 
-use mesh::{GRPC, Mesh, ask, dump, is_whole, json, of_kind};
+use std::time::Duration;
+
+use mesh::{GRPC, Mesh, PATIENCE, ask, dump, is_whole, json, of_kind};
+use serde_json::Value;
 
 async fn started() -> (Mesh, mesh::Place) {
     let mesh = Mesh::start();
@@ -154,6 +157,35 @@ async fn clusters_show_their_hosts_and_what_was_sent_to_them() {
         agent["host_statuses"][0]["health_status"]["eds_health_status"],
         "HEALTHY"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_live_and_listens_once_its_first_configuration_is_whole() {
+    let mesh = Mesh::without_certificate();
+    let place = mesh.place("bootstrap.json").await;
+    mesh.run(&place);
+    let admin = place.ports.admin;
+    let outbound_came = |dump: &Value| {
+        of_kind(dump, "ListenersConfigDump", "dynamic_listeners")
+            .any(|listener| listener["name"] == "virtualOutbound")
+    };
+    dump(admin, outbound_came).await;
+    let (status, _, body) = ask(admin, "GET", "/ready").await.unwrap();
+    assert_eq!((status, body.as_str()), (503, "PRE_INITIALIZING\n"));
+    let readiness = place.ports.readiness;
+    assert!(
+        ask(readiness, "GET", "/healthz/ready").await.is_none(),
+        "something listens before"
+    );
+    mesh.issue();
+    let live = tokio::time::timeout(PATIENCE, async {
+        while ask(admin, "GET", "/ready").await.unwrap().0 != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    live.await.unwrap();
+    let (status, ..) = ask(readiness, "GET", "/healthz/ready").await.unwrap();
+    assert_eq!(status, 200, "it listens as soon as it is live");
 }
 
 #[tokio::test(flavor = "multi_thread")]

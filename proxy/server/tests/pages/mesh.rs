@@ -39,7 +39,7 @@ pub(crate) struct Mesh {
     pub(crate) directory: tempfile::TempDir,
     shutdown: CancellationToken,
     _end: DropGuard,
-    _issuer: watch::Sender<Certificate>,
+    issuer: watch::Sender<Certificate>,
 }
 
 /// A data plane's ports and bootstrap file.
@@ -55,6 +55,18 @@ fn free_port() -> u16 {
 
 impl Mesh {
     pub(crate) fn start() -> Self {
+        let mesh = Self::without_certificate();
+        mesh.issue();
+        mesh
+    }
+
+    /// The authority answers.
+    pub(crate) fn issue(&self) {
+        self.issuer.send_replace(certificate());
+    }
+
+    /// One whose authority does not answer yet.
+    pub(crate) fn without_certificate() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let shutdown = CancellationToken::new();
         std::fs::write(directory.path().join("mesh.yaml"), GREETER).unwrap();
@@ -81,7 +93,7 @@ impl Mesh {
         ]);
         let Command::Discovery(args) = cli.command;
         tokio::spawn(pilot::discovery::run(args, None, shutdown.clone()));
-        let (issuer, state) = watch::channel(certificate());
+        let (issuer, state) = watch::channel(Certificate::Waiting { problem: None });
         let secrets = agent::sds::server::bind(&directory.path().join("secrets")).unwrap();
         tokio::spawn(agent::sds::server::serve(secrets, state, shutdown.clone()));
         let socket = UnixListener::bind(directory.path().join("xds")).unwrap();
@@ -90,7 +102,7 @@ impl Mesh {
             directory,
             _end: shutdown.clone().drop_guard(),
             shutdown,
-            _issuer: issuer,
+            issuer,
         }
     }
 
