@@ -4,6 +4,7 @@
 //! Decisions are in [`Core`], which knows neither sockets nor clocks: events go in, requests and a graph come out. The
 //! rest keeps streams open, resolves names and waits.
 
+mod call;
 mod core;
 mod node;
 mod packed;

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::jitter::{self, Backoff};
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse,
 };
-use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_client::SecretDiscoveryServiceClient;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Status, Streaming};
 
+use crate::call::{Answers, call};
 use crate::core::Service;
 
 /// Makes the channel for a new stream; it may connect as late as the stream is opened.
@@ -64,7 +63,7 @@ pub(crate) async fn keep(service: Service, dial: Dial, events: mpsc::Sender<(Ser
         let end = match open(service, dial(), requests).await {
             Err(status) => status,
             Ok(mut responses) => loop {
-                match responses.message().await {
+                match responses.next().await {
                     Ok(Some(response)) => {
                         backoff.reset();
                         let event = Event::Response(Box::new(response));
@@ -93,21 +92,13 @@ async fn open(
     service: Service,
     channel: Channel,
     requests: mpsc::UnboundedReceiver<DeltaDiscoveryRequest>,
-) -> Result<Streaming<DeltaDiscoveryResponse>, Status> {
-    let requests = UnboundedReceiverStream::new(requests);
-    let opened = match service {
+) -> Result<Answers, Status> {
+    let method = match service {
         Service::Configuration => {
-            AggregatedDiscoveryServiceClient::new(channel)
-                .max_decoding_message_size(LARGEST_RESPONSE)
-                .delta_aggregated_resources(requests)
-                .await?
+            "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
         }
-        Service::Secrets => {
-            SecretDiscoveryServiceClient::new(channel)
-                .max_decoding_message_size(LARGEST_RESPONSE)
-                .delta_secrets(requests)
-                .await?
-        }
+        Service::Secrets => "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets",
     };
-    Ok(opened.into_inner())
+    let requests = UnboundedReceiverStream::new(requests);
+    call(channel, method, requests, LARGEST_RESPONSE).await
 }

@@ -9,9 +9,9 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use rustls::{ClientConfig, CommonState, ServerConfig};
 
 /// Most plaintext in one record (RFC 8446, 5.1).
-const RECORD: usize = 16 << 10;
+pub(crate) const RECORD: usize = 16 << 10;
 /// What a record may add to it: header, content type, tag, and an explicit nonce for TLS 1.2.
-const OVERHEAD: usize = 64;
+pub(crate) const OVERHEAD: usize = 64;
 
 /// One side of one TLS connection.
 pub(crate) enum Session {

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 
-use crate::tls::Session;
+use crate::tls::{self, Session};
 
 /// Bytes written but not taken by the kernel beyond which nothing more is encrypted.
 const ENOUGH_UNSENT: usize = 256 << 10;
 /// Plaintext encrypted and written at once: whole records.
 const SEALED: usize = 64 << 10;
-/// Bytes asked of the kernel at once.
-const ROOM: usize = 64 << 10;
+/// Bytes asked of the kernel at once: as many as another of us writes at once, so that no record is cut.
+const ROOM: usize = SEALED + (SEALED / tls::RECORD + 1) * tls::OVERHEAD;
 
 /// A socket and what stands between it and the codec.
 #[derive(Debug)]
