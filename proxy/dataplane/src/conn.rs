@@ -80,6 +80,15 @@ pub(crate) struct Conn {
 const RESETS_A_SECOND: u64 = 100;
 
 impl Conn {
+    /// Bytes that wait for this half of a connection of bytes, in the clear and as records.
+    pub(crate) fn tunnel_waits(&self) -> usize {
+        let waiting = match &self.role {
+            Role::Tunnel(tunnel) => tunnel.waiting.len(),
+            _ => 0,
+        };
+        waiting + self.wire.pending()
+    }
+
     /// Gives back what time allows of the budget for resets.
     pub(crate) fn forgive(&mut self, now: Instant) {
         let seconds = now.saturating_duration_since(self.forgiven_until).as_secs();

@@ -26,7 +26,20 @@ pub struct Command {
     pub prefer_v6: bool,
 }
 
+/// The variable by which the C library's allocator is set.
+const ALLOCATOR: &str = "GLIBC_TUNABLES";
+/// Blocks of 1 MiB and more, which large configurations come in, are given back to the system as soon as they are free.
+/// By itself the allocator keeps free blocks as large as the largest there were.
+const GIVES_BACK: &str = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.trim_threshold=1048576";
+
 impl Command {
+    /// Variables that the program gets besides its agent's own, unless the agent has them set.
+    pub fn environment(&self) -> Option<(&'static str, &'static str)> {
+        std::env::var_os(ALLOCATOR)
+            .is_none()
+            .then_some((ALLOCATOR, GIVES_BACK))
+    }
+
     /// The arguments after the program's name.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();

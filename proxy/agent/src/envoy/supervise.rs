@@ -45,6 +45,7 @@ pub enum Draining {
 /// [`StartError`] names the binary and the fix.
 pub fn start(command: &Command) -> Result<Child, StartError> {
     tokio::process::Command::new(&command.binary)
+        .envs(command.environment())
         // Started as itself, this program learns by this name that it is the data plane.
         .arg0("envoy")
         .args(command.arguments())

@@ -152,6 +152,8 @@ pub(crate) struct Worker {
     buffer: Vec<u8>,
     /// Room for records of TLS before they are written.
     sealed: Vec<u8>,
+    /// Room for the plaintext of several records; empty between reads.
+    gathered: Vec<u8>,
     scratch: Headers,
     random: Random,
     lines: Lines,
@@ -206,6 +208,7 @@ impl Worker {
             accept_again: Vec::new(),
             buffer: Vec::new(),
             sealed: Vec::new(),
+            gathered: Vec::new(),
             scratch: Headers::new(),
             random: Random::new(seed),
             lines,

@@ -106,15 +106,25 @@ impl Worker {
         };
         let mut own = Vec::new();
         let opened = c.wire.open;
+        let tunnel = opened && matches!(c.role, Role::Tunnel(_));
+        // All that one read holds goes on in one write.
+        let mut gathered = std::mem::take(&mut self.gathered);
         // Data that came with the last of the handshake is handed on once the connection is known to be good.
         let mut early = Vec::new();
         let (used, progress) = tls.receive(bytes, &mut own, |plain| {
-            if opened {
+            if tunnel {
+                gathered.extend_from_slice(plain);
+            } else if opened {
                 self.on_plain(slot, plain);
             } else {
                 early.extend_from_slice(plain);
             }
         });
+        if !gathered.is_empty() {
+            self.on_plain(slot, &gathered);
+            gathered.clear();
+        }
+        self.gathered = gathered;
         let Some(c) = self.conns.get_mut(slot) else {
             return;
         };

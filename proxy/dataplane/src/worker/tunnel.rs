@@ -147,34 +147,54 @@ impl Worker {
 
     /// Bytes came on one half. How many at the end were left for later.
     pub(super) fn on_tunnel_bytes(&mut self, slot: usize, bytes: &[u8]) -> usize {
-        let Some(Role::Tunnel(tunnel)) = self.conns.get_mut(slot).map(|c| &mut c.role) else {
-            return 0;
-        };
-        let Some(peer) = tunnel.peer else {
+        let Some(peer) = self.tunnel_peer(slot) else {
             // They came with the end of the handshake, and the endpoint is being dialled yet.
             return bytes.len();
         };
-        if let Some(record) = tunnel.record.as_deref_mut() {
-            record.received += bytes.len() as u64;
-        }
-        let from_endpoint = tunnel.record.is_none();
-        if from_endpoint && let Some(record) = self.record_of(peer) {
-            record.sent += bytes.len() as u64;
-        }
+        self.count_tunnelled(slot, peer, bytes.len());
         let Some(c) = self.conns.get_mut(peer) else {
             return 0;
         };
         let Role::Tunnel(other) = &mut c.role else {
             return 0;
         };
-        other.waiting.extend_from_slice(bytes);
-        if other.waiting.len() >= ENOUGH
-            && let Some(c) = self.conns.get_mut(slot)
-        {
+        let sent = match other.waiting.is_empty() {
+            true => c.wire.send(bytes, &mut self.sealed),
+            false => 0,
+        };
+        let rest = bytes.get(sent..).unwrap_or_default();
+        other.waiting.extend_from_slice(rest);
+        self.after_tunnelled(slot, peer);
+        0
+    }
+
+    fn tunnel_peer(&self, slot: usize) -> Option<usize> {
+        match &self.conns.get(slot)?.role {
+            Role::Tunnel(tunnel) => tunnel.peer,
+            _ => None,
+        }
+    }
+
+    fn count_tunnelled(&mut self, slot: usize, peer: usize, bytes: usize) {
+        if let Some(record) = self.record_of(slot) {
+            record.received += bytes as u64;
+        } else if let Some(record) = self.record_of(peer) {
+            record.sent += bytes as u64;
+        }
+    }
+
+    /// Reading rests while enough waits for the other half.
+    fn after_tunnelled(&mut self, slot: usize, peer: usize) {
+        let now = self.now;
+        let Some(c) = self.conns.get_mut(peer) else {
+            return;
+        };
+        c.quiet_since = now;
+        let enough = c.tunnel_waits() >= ENOUGH;
+        if enough && let Some(c) = self.conns.get_mut(slot) {
             c.paused = true;
         }
         self.touch(peer);
-        0
     }
 
     /// A half may take more.
@@ -194,14 +214,16 @@ impl Worker {
             }
         }
         let (drained, peer) = (tunnel.waiting.is_empty(), tunnel.peer);
-        if drained && tunnel.finish {
+        let finish = tunnel.finish;
+        let room = c.tunnel_waits() < ENOUGH;
+        if drained && finish {
             c.wire.finish();
         }
         let over = c.wire.is_finished() && c.wire.ended;
         if c.wire.broken {
             return self.tunnel_gone(slot);
         }
-        if drained && let Some(peer) = peer {
+        if room && let Some(peer) = peer {
             self.resume(peer);
         }
         if over {

@@ -64,6 +64,9 @@ pub(crate) fn start(
     };
     let mut command = Command::new(&program.binary);
     // The name under which our own program is a data plane.
-    command.arg0("envoy").args(arguments.arguments());
+    command
+        .arg0("envoy")
+        .args(arguments.arguments())
+        .envs(arguments.environment());
     Process::start(program.name, &mut command, directory, Some(control))
 }
