@@ -42,15 +42,21 @@ impl Machine {
     }
 }
 
-/// What was asked for, without the arguments that Bazel gives by itself: where the programs are.
+/// What was asked for, without what is of one machine: where the programs are, which Bazel says by itself, and where
+/// figures went.
 fn asked(arguments: impl Iterator<Item = String>) -> String {
+    const PLACES: [&str; 4] = ["--envoy", "--proxy", "--json", "--samples"];
     let mut words = Vec::new();
     let mut arguments = arguments;
     while let Some(word) = arguments.next() {
-        match word.as_str() {
-            "--envoy" | "--proxy" => drop(arguments.next()),
-            w if w.starts_with("--envoy=") || w.starts_with("--proxy=") => {}
-            _ => words.push(word),
+        let (name, given) = match word.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (word.as_str(), false),
+        };
+        match (PLACES.contains(&name), given) {
+            (true, false) => drop(arguments.next()),
+            (true, true) => {}
+            (false, _) => words.push(word),
         }
     }
     words.join(" ")
@@ -92,8 +98,8 @@ impl fmt::Display for Machine {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn places_of_programs_are_not_part_of_what_was_asked_for() {
-        let given = "--envoy=/e --proxy=p --scenario a --proxy /p --quick";
+    fn places_of_one_machine_are_not_part_of_what_was_asked_for() {
+        let given = "--envoy=/e --proxy=p --scenario a --proxy /p --json /f --quick";
         let words = given.split(' ').map(str::to_owned);
         assert_eq!(super::asked(words), "--scenario a --quick");
     }
