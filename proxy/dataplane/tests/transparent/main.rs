@@ -36,7 +36,7 @@ const APPLICATION: &str = "10.9.0.2:8080";
 fn configuration(network: Network, protocol: UpstreamProtocol, source_kept: bool) -> Arc<Graph> {
     let mut to = graphs::cluster(0, &[APPLICATION.parse().unwrap()], protocol);
     // As Istio's inbound passthrough cluster has it; a client's own address comes before it.
-    to.bind = Some([127, 0, 0, 6].into());
+    Arc::make_mut(&mut to.settings).bind = Some([127, 0, 0, 6].into());
     let mut graph = graphs::graph(INBOUND.parse().unwrap(), network, vec![to]);
     let made = Arc::get_mut(&mut graph).unwrap();
     let listener = Arc::get_mut(&mut made.listeners[0]).unwrap();
