@@ -14,6 +14,7 @@ use mio::net::TcpListener;
 use mio::{Interest, Token};
 
 use super::{LISTENERS, Listening, Message, Worker};
+use crate::arrivals::Arrivals;
 use crate::conn::Role;
 use crate::upstream::host::HostState;
 
@@ -27,9 +28,14 @@ impl Worker {
         loop {
             match self.inbox.try_recv() {
                 Ok(Message::Graph(graph, arrivals)) => newest = Some((graph, arrivals)),
-                // Whoever asked may have gone meanwhile.
-                Ok(Message::Report(to)) => drop(to.send(self.report())),
+                // Who asks is told of what was published before.
+                Ok(Message::Report(to)) => {
+                    self.take(&mut newest);
+                    // Who asked may have gone.
+                    let _ = to.send(self.report());
+                }
                 Ok(Message::Held(to)) => {
+                    self.take(&mut newest);
                     // Who asked may have gone.
                     let _ = to.send(self.held());
                 }
@@ -42,8 +48,12 @@ impl Worker {
                 Err(TryRecvError::Empty) => break,
             }
         }
-        // Of several only the last one counts.
-        if let Some((graph, arrivals)) = newest {
+        self.take(&mut newest);
+    }
+
+    /// Of several configurations only the last one counts.
+    fn take(&mut self, newest: &mut Option<(Arc<Graph>, Arc<Arrivals>)>) {
+        if let Some((graph, arrivals)) = newest.take() {
             self.arrivals = arrivals;
             self.configure(graph);
         }
