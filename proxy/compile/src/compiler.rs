@@ -146,6 +146,9 @@ impl Compiler {
         for name in &update.removals {
             self.remove(update.kind, name);
         }
+        if !update.removals.is_empty() {
+            self.are_not_there(update.kind, &update.removals);
+        }
         self.settle(update.kind);
         outcome
     }
@@ -249,17 +252,25 @@ impl Compiler {
                     self.published = None;
                 }
             }
-            // They are dropped with the last that refers to them; what there is not is not waited for, as by Envoy.
-            TypeUrl::Endpoints => self.is_not_there(Awaited::Endpoints(name.clone())),
-            TypeUrl::Secret => self.is_not_there(Awaited::Secret(name.clone())),
-            TypeUrl::Route => {}
+            // They are dropped with the last that refers to them.
+            TypeUrl::Endpoints | TypeUrl::Route | TypeUrl::Secret => {}
         }
     }
 
-    /// The control plane says that something does not exist.
-    fn is_not_there(&mut self, what: Awaited) {
-        if !self.is_settled(&what) {
-            self.give_up(&what);
+    /// Endpoints and secrets of these names do not exist: who waits for them now goes on without, as in Envoy.
+    fn are_not_there(&mut self, kind: TypeUrl, names: &[Arc<str>]) {
+        let names: HashSet<&str> = names.iter().map(|name| &**name).collect();
+        let awaited = self.awaiting().into_iter().map(|awaiting| awaiting.what);
+        let gone: Vec<Awaited> = awaited
+            .filter(|what| match (kind, what) {
+                (TypeUrl::Endpoints, Awaited::Endpoints(name))
+                | (TypeUrl::Secret, Awaited::Secret(name)) => names.contains(&**name),
+                _ => false,
+            })
+            .collect();
+        if !gone.is_empty() {
+            self.given_up.extend(gone);
+            self.refresh_waiting();
         }
     }
 

@@ -24,12 +24,9 @@ impl Interner {
 
     /// The name of a cluster as it is kept for its number.
     pub(crate) fn name(&mut self, of: &Arc<str>) -> Arc<str> {
-        if let Some((known, _)) = self.clusters.get_key_value(of) {
-            return known.clone();
-        }
-        let next = self.clusters.len() as u32;
-        self.clusters.insert(of.clone(), next);
-        of.clone()
+        number(&mut self.clusters, of.clone());
+        let known = self.clusters.get_key_value(of);
+        known.map_or_else(|| of.clone(), |(name, _)| name.clone())
     }
 
     pub(crate) fn table(&mut self, name: &str) -> TableId {
@@ -47,8 +44,8 @@ impl Interner {
     }
 }
 
-fn number(of: &mut HashMap<Arc<str>, u32>, name: &str) -> u32 {
-    if let Some(number) = of.get(name) {
+fn number(of: &mut HashMap<Arc<str>, u32>, name: impl AsRef<str> + Into<Arc<str>>) -> u32 {
+    if let Some(number) = of.get(name.as_ref()) {
         return *number;
     }
     let next = of.len() as u32;

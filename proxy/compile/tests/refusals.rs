@@ -215,6 +215,33 @@ fn a_new_cluster_waits_for_its_endpoints_and_not_for_ever() {
 }
 
 #[test]
+fn endpoints_that_do_not_exist_are_not_waited_for_by_who_waits_now() {
+    let new = || {
+        message(
+            TypeUrl::Cluster,
+            "a",
+            &cluster("a", cluster::DiscoveryType::Eds),
+        )
+    };
+    let gone = |kind| Update {
+        kind,
+        upserts: Vec::new(),
+        removals: vec!["a".into()],
+    };
+    let mut compiler = Compiler::new();
+    accepted(compiler.apply(new()));
+    accepted(compiler.apply(gone(TypeUrl::Endpoints)));
+    assert!(compiler.awaiting().is_empty());
+    assert!(compiler.graph().clusters[0].is_some());
+    // Told after the cluster is gone, it says nothing of one that comes again later.
+    accepted(compiler.apply(gone(TypeUrl::Cluster)));
+    accepted(compiler.apply(gone(TypeUrl::Endpoints)));
+    accepted(compiler.apply(new()));
+    assert_eq!(compiler.awaiting().len(), 1);
+    assert!(compiler.graph().clusters[0].is_none());
+}
+
+#[test]
 fn a_locality_has_its_share_whatever_its_hosts_weigh() {
     let mut weighted = cluster("a", cluster::DiscoveryType::Eds);
     weighted.common_lb_config = Some(cluster::CommonLbConfig {

@@ -204,9 +204,12 @@ async fn the_pilots_configuration_becomes_a_graph_with_mutual_tls() {
     let (pilot, shutdown) = (Pilot::start(), CancellationToken::new());
     let _guard = shutdown.clone().drop_guard();
     let (mut control, issuer) = sidecar(&pilot, &shutdown);
-    while control.view().of(TypeUrl::Listener).resources.len() < 3 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let listeners = tokio::time::timeout(PATIENCE, async {
+        while control.view().of(TypeUrl::Listener).resources.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    listeners.await.expect("no listeners come");
     assert_eq!(
         control.view().initialization(),
         Initialization::Clusters,
