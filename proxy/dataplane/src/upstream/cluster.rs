@@ -42,6 +42,8 @@ pub(crate) struct ClusterState {
     pub(crate) metrics: Metrics<ClusterStat>,
     /// When its ejections are looked at next.
     pub(crate) look_at: Option<Instant>,
+    /// It is not in the configuration, and stays for what is under way.
+    removed: bool,
 }
 
 impl ClusterState {
@@ -75,6 +77,7 @@ impl ClusterState {
             retries: 0,
             metrics,
             look_at: None,
+            removed: false,
         };
         state.rebuild(true);
         let fresh = vec![None; state.hosts.len()];
@@ -91,6 +94,9 @@ impl ClusterState {
         random: u64,
         now: Duration,
     ) -> Vec<Rc<HostState>> {
+        if std::mem::take(&mut self.removed) {
+            self.hosts().for_each(|host| host.left.set(false));
+        }
         if Arc::ptr_eq(&self.cluster, cluster) {
             return Vec::new();
         }
@@ -128,6 +134,15 @@ impl ClusterState {
             gone.extend(self.destinations.drain().map(|(_, host)| host));
         }
         gone
+    }
+
+    /// It is in the configuration no more. Returns hosts that nobody has been told to leave yet.
+    pub(crate) fn remove(&mut self) -> Vec<Rc<HostState>> {
+        self.removed = true;
+        self.hosts()
+            .filter(|host| !host.left.get())
+            .cloned()
+            .collect()
     }
 
     /// Makes the list of hosts; returns those that are in it no more. `keep`: connections of hosts that stay go on.

@@ -17,6 +17,8 @@ pub(crate) struct HostState {
     pub(crate) host: Arc<Host>,
     /// Its place among the cluster's hosts.
     pub(crate) at: Cell<usize>,
+    /// It is not in the configuration any more: connections end with the requests they were made for.
+    pub(crate) left: Cell<bool>,
     /// Requests under way to it.
     pub(crate) active: Cell<u32>,
     /// What is counted of it; what can be seen of it is not in here.
@@ -123,6 +125,7 @@ impl HostState {
         HostState {
             host,
             at: Cell::new(usize::MAX),
+            left: Cell::new(false),
             active: Cell::new(0),
             counts: Cell::default(),
             pools: RefCell::default(),

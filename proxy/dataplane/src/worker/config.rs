@@ -124,7 +124,7 @@ impl Worker {
                     let newest = newest.clone();
                     state.update(&newest, random, since)
                 }
-                None => state.hosts().cloned().collect(),
+                None => state.remove(),
             };
             let over = state.is_idle() && self.graph.clusters.get(at).is_none_or(Option::is_none);
             left.extend(gone);
@@ -141,6 +141,7 @@ impl Worker {
         if left.is_empty() {
             return;
         }
+        left.iter().for_each(|host| host.left.set(true));
         let left: HashSet<*const HostState> = left.iter().map(Rc::as_ptr).collect();
         let slots: Vec<usize> = self
             .conns

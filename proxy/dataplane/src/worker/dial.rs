@@ -329,6 +329,10 @@ impl Worker {
                 self.watch_conn(slot);
                 self.touch(slot);
                 self.serve_pool(&host, pool, id);
+                if host.left.get() {
+                    // The endpoint went while it was dialled: for those who waited, and no one after them.
+                    self.retire(slot);
+                }
             }
         }
     }

@@ -23,5 +23,6 @@ mod http2_endpoints;
 #[path = "../forwarding/peers.rs"]
 mod peers;
 mod raw;
+mod slow;
 mod tunnels;
 mod victim;

@@ -9,6 +9,7 @@
 
 mod authority;
 mod carried;
+mod endpoints;
 mod graphs;
 mod hashing;
 mod http;

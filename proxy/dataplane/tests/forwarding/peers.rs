@@ -32,6 +32,7 @@ pub async fn server(name: &'static str) -> (SocketAddr, Arc<AtomicU64>) {
     tokio::spawn(async move {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
+            socket.set_nodelay(true).unwrap();
             counted.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(async move {
                 let service = service_fn(move |request| answer(name, request));
@@ -159,6 +160,7 @@ pub async fn http2_with_window(
     window: u32,
 ) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
     let socket = TcpStream::connect(address).await.unwrap();
+    socket.set_nodelay(true).unwrap();
     let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(window)
         .handshake(TokioIo::new(socket))
@@ -185,6 +187,7 @@ pub async fn ask2(
 /// A client's HTTP/1.1 connection.
 pub async fn http1(address: SocketAddr) -> hyper::client::conn::http1::SendRequest<Full<Bytes>> {
     let socket = TcpStream::connect(address).await.unwrap();
+    socket.set_nodelay(true).unwrap();
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
         .await
         .unwrap();
