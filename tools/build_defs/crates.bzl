@@ -100,7 +100,7 @@ _BUILD_SCRIPT_ENV = {
     "libfuzzer-sys": {"CXXFLAGS": "-std=c++17"},
 }
 
-def _third_party_build(p, node, shipped, by_id):
+def _third_party_build(p, node, shipped, by_id, opt_levels):
     """The BUILD file of one vendored crate. `shipped` is its node without dev-dependencies, if it has one."""
     shipped = shipped or node
     env = dict(_version_env(p.version), CARGO_PKG_NAME = p.name, CARGO_PKG_AUTHORS = ":".join(p.authors), CARGO_PKG_DESCRIPTION = "", CARGO_PKG_REPOSITORY = p.repository or "", CARGO_PKG_HOMEPAGE = p.homepage or "", CARGO_CRATE_NAME = p.lib["name"].replace("-", "_"))
@@ -111,7 +111,7 @@ def _third_party_build(p, node, shipped, by_id):
     shared = {
         "crate_features": _differ(node["features"], shipped["features"]),
         "edition": p.edition,
-        "rustc_flags": ["--cap-lints=allow"],
+        "rustc_flags": _differ(["--cap-lints=allow"], ["--cap-lints=allow"] + _optimized(opt_levels, p.name)),
         "version": p.version,
     }
     out = ['load("@rules_rust//cargo:defs.bzl", "cargo_build_script")\nload("@rules_rust//rust:defs.bzl", "rust_library", "rust_proc_macro")\n\npackage(default_visibility = ["//visibility:public"])\n\n']
@@ -152,13 +152,27 @@ def _third_party_build(p, node, shipped, by_id):
     ))
     return "\n".join(out)
 
-def _member(p, node, by_id):
+def _member(p, node, by_id, opt_levels):
     """What the macro `rust_crate` needs to know of one crate of the workspace."""
-    m = {"dir": p.dir, "crate": p.lib["name"] if p.lib else p.name.replace("-", "_"), "has_lib": p.lib != None, "script": bool(p.script), "bins": p.bins, "tests": p.tests, "version": p.version, "edition": p.edition}
+    m = {"dir": p.dir, "crate": p.lib["name"] if p.lib else p.name.replace("-", "_"), "has_lib": p.lib != None, "script": bool(p.script), "bins": p.bins, "tests": p.tests, "version": p.version, "edition": p.edition, "shipped_flags": _optimized(opt_levels, p.name)}
     for kind in ["normal", "build", "dev"]:
         d = _deps(node, by_id, [kind])
         m[kind] = {"deps": d.libs, "proc_macro_deps": d.macros, "aliases": d.aliases}
     return m
+
+def _opt_levels(cargo_toml):
+    """The crates that [profile.release] optimizes in a way of their own, one `package.NAME.opt-level = "LEVEL"` a line."""
+    levels = {}
+    for line in cargo_toml.split("\n"):
+        name, found, level = line.strip().partition(".opt-level = ")
+        if found and name.startswith("package."):
+            levels[name.removeprefix("package.")] = level.strip('"')
+    return levels
+
+def _optimized(opt_levels, name):
+    """Flags for a crate where programs ship."""
+    level = opt_levels.get(name)
+    return ["-Copt-level={}".format(level)] if level else []
 
 def _lint_flags(cargo_toml):
     """[workspace.lints] as compiler flags: one source of truth for cargo and Bazel."""
@@ -230,11 +244,12 @@ def _impl(rctx):
     by_id = _packages(rctx, meta, str(root))
     shipped_nodes = {n["id"]: n for n in shipped_meta["resolve"]["nodes"]}
 
+    opt_levels = _opt_levels(cargo_toml)
     members, shipped_features = {}, {}
     for node in meta["resolve"]["nodes"]:
         p = by_id[node["id"]]
         if p.local:
-            members[p.name] = _member(p, node, by_id)
+            members[p.name] = _member(p, node, by_id, opt_levels)
             continue
         if p.lib == None:
             continue
@@ -243,7 +258,7 @@ def _impl(rctx):
             shipped_features["{}-{}".format(p.name, p.version)] = shipped["features"]
         for f in ["BUILD", "WORKSPACE", "WORKSPACE.bazel", "MODULE.bazel"]:
             rctx.delete(p.dir + "/" + f)
-        rctx.file(p.dir + "/BUILD.bazel", _third_party_build(p, node, shipped, by_id))
+        rctx.file(p.dir + "/BUILD.bazel", _third_party_build(p, node, shipped, by_id, opt_levels))
     rctx.delete("shipped")
     rctx.file("shipped_features.json", json.encode_indent(shipped_features))
     rctx.file("BUILD.bazel", 'exports_files(["shipped_features.json"])\n')

@@ -19,12 +19,24 @@ def _impl(ctx):
     runfiles = runfiles.merge_all([binary.default_runfiles] + [d[DefaultInfo].default_runfiles for d in ctx.attr.data])
     return [DefaultInfo(executable = program, files = depset([program]), runfiles = runfiles)]
 
+_ATTRS = {
+    "binary": attr.label(cfg = optimized, mandatory = True, executable = True, doc = "the program"),
+    "data": attr.label_list(cfg = optimized, allow_files = True, doc = "what it finds when it runs, optimized too"),
+    "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
+}
+
 optimized_binary = rule(
     implementation = _impl,
-    attrs = {
-        "binary": attr.label(cfg = optimized, mandatory = True, executable = True, doc = "the program"),
-        "data": attr.label_list(cfg = optimized, allow_files = True, doc = "what it finds when it runs, optimized too"),
-        "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
-    },
+    attrs = _ATTRS,
     executable = True,
+)
+
+def _test_impl(ctx):
+    return _impl(ctx) + [RunEnvironmentInfo(environment = ctx.attr.env)]
+
+# A test that asks for more than a debug build does in its time.
+optimized_test = rule(
+    implementation = _test_impl,
+    attrs = dict(_ATTRS, env = attr.string_dict(doc = "how much is asked of it")),
+    test = True,
 )

@@ -12,7 +12,14 @@ load("@h2spec//:defs.bzl", "H2SPEC")
 load("@machine//:defs.bzl", "CONFORMANCE", "PROGRAMS", "ROOT")
 load("@rules_rust//cargo:defs.bzl", "cargo_build_script")
 load("@rules_rust//rust:defs.bzl", "rust_binary", "rust_clippy", "rust_library", "rust_test", "rustfmt_test")
+load("//tools/build_defs:feedback.bzl", "FEEDBACK_FLAGS")
 load("@strangers//:defs.bzl", "ENVOY", "PYTHON")
+
+# What docs/design/fuzzing.md asks of our own crates where they are fuzzed: to tell which of their code ran.
+_FLAGS = LINT_FLAGS + select({
+    "//tools/fuzz:with_feedback": FEEDBACK_FLAGS,
+    "//conditions:default": [],
+})
 
 # What a test asks for with required-features, and how it gets it.
 _ROOT_TAGS = ["exclusive", "external", "local", "no-sandbox"]
@@ -40,15 +47,15 @@ def _needs(features, programs):
             missing.append("//tools/build_defs:needs_strangers__see_README")
     return missing, env, tags
 
-def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [], own_main = [], programs = {}, test_attrs = {}):
+def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], link_time_optimized = [], own_main = [], programs = {}, test_attrs = {}):
     """Declares the targets of the crate NAME.
 
     Args:
       name: the package's name in Cargo.toml.
       bin_attrs: binary -> attributes (args, data) for `bazel run`.
-      by_hand: tests that cargo runs alone.
       compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
       data: files that tests read when they run.
+      link_time_optimized: binaries that are optimized as a whole where they ship, as cargo does with all: it takes minutes.
       own_main: tests that Cargo.toml declares with harness = false.
       test_attrs: test name -> {"data": [...], "env": {...}, "size": ...} that it gets besides.
       programs: test name -> programs of other projects that it starts (nft, skopeo, ...).
@@ -60,7 +67,11 @@ def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [],
         fail("{} lies in {}".format(name, m["dir"]))
     normal, build, dev = m["normal"], m["build"], m["dev"]
     included = native.glob(["proto/**", "src/**", "testdata/**", "tests/**"], exclude = ["src/**/*.rs"], allow_empty = True) + compile_data
-    shared = {"compile_data": included, "edition": m["edition"], "version": m["version"], "rustc_flags": LINT_FLAGS, "visibility": ["//visibility:public"]}
+    flags = _FLAGS + select({
+        "//tools/build_defs:shipped": m["shipped_flags"],
+        "//conditions:default": [],
+    })
+    shared = {"compile_data": included, "edition": m["edition"], "version": m["version"], "rustc_flags": flags, "visibility": ["//visibility:public"]}
     bin_sources = [b["src"] for b in m["bins"]]
     linted = []
 
@@ -94,7 +105,7 @@ def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [],
             data = data,
             deps = dev["deps"],
             proc_macro_deps = dev["proc_macro_deps"],
-            rustc_flags = LINT_FLAGS,
+            rustc_flags = _FLAGS,
             size = "small",
             timeout = "moderate",
         )
@@ -103,6 +114,10 @@ def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [],
 
     bins = {}
     for b in m["bins"]:
+        whole = select({
+            "//tools/build_defs:shipped": ["-Clto=fat"],
+            "//conditions:default": [],
+        }) if b["name"] in link_time_optimized else []
         rust_binary(
             name = b["name"],
             srcs = [b["src"]] if m["has_lib"] else native.glob(["src/**/*.rs"]),
@@ -110,7 +125,7 @@ def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [],
             deps = normal["deps"] + library,
             proc_macro_deps = normal["proc_macro_deps"],
             aliases = normal["aliases"],
-            **dict(shared, **bin_attrs.get(b["name"], {}))
+            **dict(shared, rustc_flags = flags + whole, **bin_attrs.get(b["name"], {}))
         )
         bins["CARGO_BIN_EXE_" + b["name"]] = "$(rootpath :{})".format(b["name"])
         linted.append(":" + b["name"])
@@ -119,8 +134,6 @@ def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [],
 
     for t in m["tests"]:
         test, src = t["name"], t["src"]
-        if test in by_hand:
-            continue
         missing, env, tags = _needs(t["features"], programs.get(test, []))
         more = test_attrs.get(test, {"data": [], "env": {}})
         rust_test(
@@ -136,7 +149,7 @@ def rust_crate(name, bin_attrs = {}, by_hand = [], compile_data = [], data = [],
             edition = m["edition"],
             env = dict(env, **more["env"]),
             rustc_env = bins,
-            rustc_flags = LINT_FLAGS,
+            rustc_flags = _FLAGS,
             size = more.get("size", "medium"),
             tags = tags,
             target_compatible_with = missing,

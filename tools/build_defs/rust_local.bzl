@@ -20,8 +20,8 @@ filegroup(name = "clippy_driver", srcs = ["bin/clippy-driver"])
 filegroup(name = "rustc_lib", srcs = glob(["lib/*.so*", "lib/rustlib/{t}/lib/*.so*", "lib/rustlib/{t}/bin/rust-lld", "lib/rustlib/{t}/bin/gcc-ld/*"], allow_empty = True))
 rust_stdlib_filegroup(name = "rust_std", srcs = glob(["lib/rustlib/{t}/lib/*.rlib", "lib/rustlib/{t}/lib/*.rmeta", "lib/rustlib/{t}/lib/*.so*", "lib/rustlib/{t}/lib/*.a", "lib/rustlib/{t}/lib/self-contained/**"], allow_empty = True))
 
-rust_toolchain(
-    name = "rust_toolchain",
+[rust_toolchain(
+    name = name,
     binary_ext = "",
     cargo = ":cargo",
     cargo_clippy = ":cargo_clippy",
@@ -30,7 +30,7 @@ rust_toolchain(
     dylib_ext = ".so",
     exec_triple = "{t}",
     extra_exec_rustc_flags = {xflags},
-    extra_rustc_flags = {flags},
+    extra_rustc_flags = flags,
     rust_doc = ":rustdoc",
     rust_std = ":rust_std",
     rustc = ":rustc",
@@ -39,15 +39,15 @@ rust_toolchain(
     staticlib_ext = ".a",
     stdlib_linkflags = ["-lpthread", "-ldl"],
     target_triple = "{t}",
-)
+) for name, flags in [("rust_toolchain", {flags}), ("rust_toolchain_for_fuzzing", {xflags})]]
 
-toolchain(
-    name = "toolchain",
+[toolchain(
+    name = name,
     exec_compatible_with = ["@platforms//cpu:x86_64", "@platforms//os:linux"],
-    target_compatible_with = ["@platforms//cpu:x86_64", "@platforms//os:linux"],
-    toolchain = ":rust_toolchain",
+    target_compatible_with = ["@platforms//cpu:x86_64", "@platforms//os:linux"] + constraints,
+    toolchain = ":rust_" + name,
     toolchain_type = "@rules_rust//rust:toolchain_type",
-)
+) for name, constraints in [("toolchain", []), ("toolchain_for_fuzzing", ["@//tools/fuzz:feedback"])]]
 
 rustfmt_toolchain(name = "rustfmt", rustc = ":rustc", rustc_lib = ":rustc_lib", rustfmt = ":rustfmt_bin")
 

@@ -164,7 +164,10 @@ fn normal(seen: &[Seen]) -> Vec<Seen> {
     for one in &mut seen {
         if let Seen::Head(body, _, fields) = one {
             *body = None;
+            let answer = fields.iter().any(|(name, _)| name == b":status");
             fields.retain(|(name, value)| match &**name {
+                // What a client takes (RFC 9110, 10.1.4) means nothing in an answer, and is not said there.
+                b"te" => !answer,
                 b"content-length" => value != b"0",
                 b":authority" => !value.is_empty(),
                 _ => true,
