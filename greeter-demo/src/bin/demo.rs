@@ -1,5 +1,6 @@
 //! `demo`: a greeter with three replicas, first without a mesh, then with one, on this machine.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -55,6 +56,17 @@ async fn main() -> ExitCode {
         eprintln!("demo: {error}");
         return ExitCode::FAILURE;
     }
+    // Minutes later it would be too late to say that it cannot be written.
+    let json = match args.json.map(where_the_user_is) {
+        Some(file) => match std::fs::File::create(&file) {
+            Ok(open) => Some((file, open)),
+            Err(error) => {
+                eprintln!("demo: {}: {error}", file.display());
+                return ExitCode::FAILURE;
+            }
+        },
+        None => None,
+    };
     let demo = Demo {
         lateen: args.lateen,
         manifest: args.manifest,
@@ -70,9 +82,9 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(file) = args.json.map(where_the_user_is) {
+    if let Some((file, mut open)) = json {
         let text = format!("{}\n", serde_json::json!(result));
-        if let Err(error) = std::fs::write(&file, text) {
+        if let Err(error) = open.write_all(text.as_bytes()) {
             eprintln!("demo: {}: {error}", file.display());
             return ExitCode::FAILURE;
         }

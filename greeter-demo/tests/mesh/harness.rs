@@ -151,6 +151,22 @@ impl Mesh {
         command
     }
 
+    /// Runs `lateen proxy-config` for this mesh; its standard output.
+    pub(super) fn proxy_config(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(required("LATEEN_BIN"));
+        command
+            .args(["proxy-config", "--mesh", &self.name])
+            .args(arguments);
+        let ran = Ran::of(
+            command
+                .stdin(Stdio::null())
+                .output()
+                .expect("LATEEN_BIN starts"),
+        );
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        ran.stdout
+    }
+
     /// Runs a command, whatever comes of it.
     pub(super) fn lateen(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);

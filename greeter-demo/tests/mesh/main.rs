@@ -16,6 +16,7 @@ mod host;
 mod interrupted;
 mod outage;
 mod privilege;
+mod proxy_config;
 mod rollout;
 mod routing;
 mod strict;

@@ -1,5 +1,7 @@
 //! Parts of the mesh go away and come back while requests flow.
 
+use std::time::{Duration, Instant};
+
 use super::harness::{GREETER, ISTIO_MESH, Mesh, Pod, eventually};
 use super::host;
 use super::traffic::{EndsWith, Flow, Traffic};
@@ -51,15 +53,38 @@ fn delete_and_see_another(mesh: &Mesh, app: &str) {
 
 #[test]
 fn no_request_fails_while_the_pilot_and_the_ca_are_gone_and_changes_are_taken_up_afterwards() {
-    outages(Mesh::up_and_labelled("outage"));
+    outages(Mesh::up_and_labelled("outage"), Duration::ZERO);
 }
 
 #[test]
-fn none_fails_on_our_own_data_plane_either() {
-    outages(Mesh::up_on_our_own("outage-own").labelled());
+fn none_fails_on_our_own_data_plane_either_though_they_are_gone_for_minutes() {
+    outages(Mesh::up_on_our_own("outage-own").labelled(), MINUTES);
 }
 
-fn outages(mesh: Mesh) {
+/// How long nobody is there who could answer a proxy.
+const MINUTES: Duration = Duration::from_secs(2 * 60);
+
+/// Both parts at once are not there for so long.
+fn gone(mesh: &Mesh, traffic: &Traffic<'_>, long: Duration) {
+    let scaled = |replicas: &str, count: usize| {
+        for app in ["istiod", "ca"] {
+            let deployment = format!("deployment/{app}");
+            mesh.ok(&["scale", &deployment, "--replicas", replicas, "-n", SYSTEM]);
+        }
+        for app in ["istiod", "ca"] {
+            mesh.ready(SYSTEM, app, count, 1);
+        }
+    };
+    scaled("0", 0);
+    let end = Instant::now() + long;
+    while Instant::now() < end {
+        traffic.goes_on();
+    }
+    scaled("1", 1);
+    traffic.goes_on();
+}
+
+fn outages(mesh: Mesh, long: Duration) {
     mesh.applied(GREETER);
     let pods = mesh.ready("default", APP, 3, 2);
     mesh.balanced(&pods[0], APP, TARGET, 3);
@@ -73,6 +98,9 @@ fn outages(mesh: Mesh) {
             let pod = only(mesh.pods(SYSTEM, app)).expect("one pod");
             kill_and_see_it_return(&mesh, SYSTEM, &pod, container, program);
             traffic.goes_on();
+        }
+        if !long.is_zero() {
+            gone(&mesh, &traffic, long);
         }
         traffic.end()
     });

@@ -3,6 +3,7 @@
 pub mod failure;
 pub mod local;
 pub mod output;
+pub mod proxy_config;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,9 @@ pub struct Cli {
 enum Command {
     /// Run a mesh on this machine, without Kubernetes
     Local(local::LocalArgs),
+    /// Show what a proxy is configured with
+    #[command(visible_alias = "pc")]
+    ProxyConfig(proxy_config::ProxyConfigArgs),
     /// Add the sidecar to every workload of a YAML file
     #[command(
         after_help = "Examples:\n  lateen kube-inject -f deployment.yaml | kubectl apply -f -\n  lateen kube-inject -f deployment.yaml --set values.global.hub=example.com/mesh"
@@ -52,6 +56,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Local(args) => local::run(args),
+        Command::ProxyConfig(args) => proxy_config::run(args),
         Command::KubeInject(args) => {
             injector::command::run(&args, &mut std::io::stdin(), &mut std::io::stdout())
                 .map_err(|error| Failure::error(error.to_string()))

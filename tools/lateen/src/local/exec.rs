@@ -46,16 +46,66 @@ pub(super) async fn exec(client: &Client, args: ExecArgs) -> Result<(), Failure>
         .pod
         .trim_start_matches("pods/")
         .trim_start_matches("pod/");
-    let asked = Asked {
+    let program = Program {
+        namespace: &args.scope.namespace,
+        pod,
         container: args.container,
-        stdin: args.stdin,
-        command: serde_json::to_string(&args.command)
+        command: &args.command,
+    };
+    let code = run(
+        client,
+        program,
+        args.stdin,
+        |channel, payload| match channel {
+            Channel::Output => show(&mut std::io::stdout(), payload),
+            Channel::Error => show(&mut std::io::stderr(), payload),
+        },
+    )
+    .await?;
+    match code {
+        0 => Ok(()),
+        code => Err(Failure {
+            message: format!("command terminated with exit code {code}"),
+            code: u8::try_from(code).unwrap_or(1),
+        }),
+    }
+}
+
+/// What is run, and where.
+pub(crate) struct Program<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) pod: &'a str,
+    /// None where the pod has only one.
+    pub(crate) container: Option<String>,
+    pub(crate) command: &'a [String],
+}
+
+/// Where a program writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// Runs a program in a container, with this one's standard input if it is wanted. Its exit status.
+pub(crate) async fn run(
+    client: &Client,
+    program: Program<'_>,
+    stdin: bool,
+    mut written: impl FnMut(Channel, &[u8]) -> std::io::Result<()>,
+) -> Result<i32, Failure> {
+    let asked = Asked {
+        container: program.container,
+        stdin,
+        command: serde_json::to_string(program.command)
             .map_err(|error| Failure::error(error.to_string()))?,
     };
-    let connection = client.exec(&args.scope.namespace, pod, &asked).await?;
+    let connection = client.exec(program.namespace, program.pod, &asked).await?;
     let (mut from, mut to) = tokio::io::split(connection);
     let input = tokio::spawn(async move {
-        if args.stdin {
+        if stdin {
             // A program that ended reads no more; its exit status is what counts.
             let _ = send_input(&mut to).await;
         }
@@ -66,8 +116,8 @@ pub(super) async fn exec(client: &Client, args: ExecArgs) -> Result<(), Failure>
             .await
             .map_err(|error| Failure::error(format!("the connection broke: {error}")))?;
         match channel {
-            STDOUT => show(&mut std::io::stdout(), &payload)?,
-            STDERR => show(&mut std::io::stderr(), &payload)?,
+            STDOUT => written(Channel::Output, &payload)?,
+            STDERR => written(Channel::Error, &payload)?,
             EXIT => break i32::from_be_bytes(payload.try_into().unwrap_or([0, 0, 0, 1])),
             FAILED => {
                 return Err(Failure::plain(format!(
@@ -79,13 +129,7 @@ pub(super) async fn exec(client: &Client, args: ExecArgs) -> Result<(), Failure>
         }
     };
     input.abort();
-    match code {
-        0 => Ok(()),
-        code => Err(Failure {
-            message: format!("command terminated with exit code {code}"),
-            code: u8::try_from(code).unwrap_or(1),
-        }),
-    }
+    Ok(code)
 }
 
 async fn send_input(to: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 mod apply;
 mod delete;
 mod describe;
-mod exec;
+pub(crate) mod exec;
 mod get;
 mod label;
 mod logs;

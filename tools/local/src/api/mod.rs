@@ -97,7 +97,9 @@ impl From<StoreError> for Failure {
                 (StatusCode::NOT_FOUND, "NotFound")
             }
             StoreError::AlreadyExists(_) => (StatusCode::CONFLICT, "AlreadyExists"),
-            StoreError::NamespaceTerminating(_) => (StatusCode::FORBIDDEN, "Forbidden"),
+            StoreError::NamespaceTerminating(_) | StoreError::NamespaceKept(_) => {
+                (StatusCode::FORBIDDEN, "Forbidden")
+            }
             StoreError::Unnamed | StoreError::InvalidKind(_) | StoreError::InvalidName(..) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "Invalid")
             }

@@ -52,6 +52,9 @@ impl FromIterator<Value> for View {
     }
 }
 
+/// Namespaces that cannot be deleted, as Kubernetes' admission (`NamespaceLifecycle`) has it.
+const KEPT: [&str; 3] = ["default", "kube-public", "kube-system"];
+
 /// Why a write was refused; the texts are the API server's.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum StoreError {
@@ -67,6 +70,9 @@ pub enum StoreError {
     /// The namespace is being deleted.
     #[error("{} {:?} is forbidden: unable to create new content in namespace {} because it is being terminated", .0.plural_resource(), .0.name, .0.namespace)]
     NamespaceTerminating(Key),
+    /// A namespace that Kubernetes keeps.
+    #[error("namespaces {0:?} is forbidden: this namespace may not be deleted")]
+    NamespaceKept(String),
     /// The object has no kind or no name.
     #[error("the object needs `apiVersion`, `kind` and `metadata.name`")]
     Unnamed,
@@ -240,6 +246,9 @@ impl Store {
         let Some(old) = inner.view.get(key).cloned() else {
             return Err(StoreError::NotFound(key.clone()));
         };
+        if key.group.is_empty() && key.kind == "Namespace" && KEPT.contains(&key.name.as_str()) {
+            return Err(StoreError::NamespaceKept(key.name.clone()));
+        }
         if key.group.is_empty() && (key.kind == "Pod" || key.kind == "Namespace") {
             let earlier = crate::object::integer(&old, "/metadata/deletionGracePeriodSeconds");
             let grace = grace_seconds

@@ -85,3 +85,21 @@ fn a_status_for_an_object_that_was_made_anew_is_dropped() {
     store.set_status(&key, "old uid", json!({"phase": "Failed"}));
     assert!(store.get(&key).unwrap().get("status").is_none());
 }
+
+#[test]
+fn the_default_namespace_stays_and_others_go() {
+    let store = Store::default();
+    let namespace =
+        |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    for name in ["default", "mine"] {
+        store.create(namespace(name)).unwrap();
+    }
+    let key = |name: &str| Key::core("Namespace", "", name);
+    let error = store.delete(&key("default"), None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r#"namespaces "default" is forbidden: this namespace may not be deleted"#
+    );
+    assert!(!is_terminating(&store.get(&key("default")).unwrap()));
+    assert!(is_terminating(&store.delete(&key("mine"), None).unwrap()));
+}

@@ -1,0 +1,303 @@
+//! `lateen proxy-config`: what a proxy has, as istioctl shows it.
+
+mod log;
+mod source;
+
+use clap::{Args, Subcommand, ValueEnum};
+use proxyconfig::cluster::ClusterFilter;
+use proxyconfig::dump::ConfigDump;
+use proxyconfig::endpoint::{Clusters, EndpointFilter};
+use proxyconfig::listener::ListenerFilter;
+use proxyconfig::{cluster, listener, route, secret};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::failure::Failure;
+use crate::output;
+use source::{Mesh, Source};
+
+/// Show what a proxy is configured with
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lateen proxy-config cluster POD.NAMESPACE
+  lateen proxy-config listener POD --port 15006
+  lateen proxy-config route deployment/NAME --name 9080 -o json
+  lateen proxy-config endpoint POD --cluster 'outbound|80||web.default.svc.cluster.local'
+  lateen proxy-config secret POD
+  lateen proxy-config log POD --level http:debug,connection:trace")]
+pub struct ProxyConfigArgs {
+    #[command(flatten)]
+    mesh: Mesh,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Clusters: where requests may go
+    #[command(visible_aliases = ["clusters", "c"])]
+    Cluster {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        format: Format,
+        /// A part of the service's name
+        #[arg(long)]
+        fqdn: Option<String>,
+        /// The service's port
+        #[arg(long)]
+        port: Option<u16>,
+        /// The subset of a DestinationRule
+        #[arg(long)]
+        subset: Option<String>,
+        /// inbound or outbound
+        #[arg(long)]
+        direction: Option<String>,
+    },
+    /// Listeners: what is accepted where
+    #[command(visible_aliases = ["listeners", "l"])]
+    Listener {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        format: Format,
+        /// One of its addresses
+        #[arg(long)]
+        address: Option<String>,
+        /// Its port
+        #[arg(long)]
+        port: Option<u16>,
+        /// HTTP, TCP, HTTP+TCP or UNKNOWN
+        #[arg(long = "type")]
+        kind: Option<String>,
+        /// A line for each filter chain
+        #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+        verbose: bool,
+    },
+    /// Routes: which requests go to which cluster
+    #[command(visible_aliases = ["routes", "r"])]
+    Route {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        format: Format,
+        /// The route configuration's name
+        #[arg(long)]
+        name: Option<String>,
+        /// A line for each route
+        #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+        verbose: bool,
+    },
+    /// Endpoints, and how they are
+    #[command(visible_aliases = ["endpoints", "ep"])]
+    Endpoint {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        format: Format,
+        /// Its address
+        #[arg(long)]
+        address: Option<String>,
+        /// Its port
+        #[arg(long)]
+        port: Option<u16>,
+        /// The whole name of its cluster
+        #[arg(long)]
+        cluster: Option<String>,
+        /// healthy, unhealthy, draining, ...
+        #[arg(long)]
+        status: Option<String>,
+    },
+    /// Certificates and roots; private keys are never shown
+    #[command(visible_aliases = ["secrets", "s"])]
+    Secret {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// What the proxy was started with
+    #[command(visible_alias = "b")]
+    Bootstrap {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// All of it
+    #[command(visible_alias = "a")]
+    All {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show or set how much a proxy logs
+    #[command(visible_alias = "o")]
+    Log(log::LogArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+struct Format {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Short)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Short,
+    Json,
+    Yaml,
+}
+
+/// Runs a `proxy-config` command.
+///
+/// # Errors
+/// What to print and the exit status.
+pub fn run(args: ProxyConfigArgs) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(perform(args))
+}
+
+async fn perform(args: ProxyConfigArgs) -> Result<(), Failure> {
+    let mesh = args.mesh;
+    match args.command {
+        Command::Cluster {
+            source,
+            format,
+            fqdn,
+            port,
+            subset,
+            direction,
+        } => {
+            let dump = dump(&mesh, &source).await?;
+            let filter = ClusterFilter {
+                fqdn,
+                port,
+                subset,
+                direction,
+            };
+            let clusters = cluster::select(&dump, &filter).map_err(of_dump)?;
+            print(format, &clusters, cluster::table)
+        }
+        Command::Listener {
+            source,
+            format,
+            address,
+            port,
+            kind,
+            verbose,
+        } => {
+            let dump = dump(&mesh, &source).await?;
+            let filter = ListenerFilter {
+                address,
+                port,
+                kind,
+            };
+            let listeners = listener::select(&dump, &filter).map_err(of_dump)?;
+            let table = match verbose {
+                true => listener::table,
+                false => listener::short_table,
+            };
+            print(format, &listeners, table)
+        }
+        Command::Route {
+            source,
+            format,
+            name,
+            verbose,
+        } => {
+            let dump = dump(&mesh, &source).await?;
+            let routes = route::select(&dump, name.as_deref()).map_err(of_dump)?;
+            let table = match verbose {
+                true => route::table,
+                false => route::short_table,
+            };
+            print(format, &routes, table)
+        }
+        Command::Endpoint {
+            source,
+            format,
+            address,
+            port,
+            cluster,
+            status,
+        } => {
+            let filter = EndpointFilter {
+                address,
+                port,
+                cluster,
+                status,
+            };
+            let text = source.ask(&mesh, "clusters?format=json").await?;
+            let clusters = Clusters::parse(&text).map_err(of_dump)?;
+            print(format, &clusters.select(&filter), |_| {
+                clusters.table(&filter)
+            })
+        }
+        Command::Secret { source, format } => {
+            let dump = dump(&mesh, &source).await?;
+            let table = secret::table(&dump, OffsetDateTime::now_utc()).map_err(of_dump)?;
+            let secrets = dump.secrets().map_err(of_dump)?;
+            let secrets: Vec<&Value> = secrets.into_iter().map(|(_, secret)| secret).collect();
+            print(format, &secrets, |_| table)
+        }
+        Command::Bootstrap { source, format } => {
+            let dump = dump(&mesh, &source).await?;
+            whole(format, dump.bootstrap().map_err(of_dump)?)
+        }
+        Command::All { source, format } => {
+            let dump = dump(&mesh, &source).await?;
+            if format.output != Output::Short {
+                return whole(format, dump.whole());
+            }
+            let all = [
+                cluster::table(
+                    &cluster::select(&dump, &ClusterFilter::default()).map_err(of_dump)?,
+                ),
+                listener::table(
+                    &listener::select(&dump, &ListenerFilter::default()).map_err(of_dump)?,
+                ),
+                route::table(&route::select(&dump, None).map_err(of_dump)?),
+                secret::table(&dump, OffsetDateTime::now_utc()).map_err(of_dump)?,
+            ];
+            output::text(&all.join("\n"))
+        }
+        Command::Log(args) => log::log(&mesh, args).await,
+    }
+}
+
+async fn dump(mesh: &Mesh, source: &Source) -> Result<ConfigDump, Failure> {
+    ConfigDump::parse(&source.ask(mesh, "config_dump").await?).map_err(of_dump)
+}
+
+fn of_dump(error: proxyconfig::dump::DumpError) -> Failure {
+    Failure::error(error.to_string())
+}
+
+fn print(
+    format: Format,
+    items: &[&Value],
+    table: impl FnOnce(&[&Value]) -> String,
+) -> Result<(), Failure> {
+    match format.output {
+        Output::Short => output::text(&table(items)),
+        _ => {
+            let items = items.iter().map(|item| (*item).clone()).collect();
+            whole(format, &Value::Array(items))
+        }
+    }
+}
+
+/// JSON, unless YAML is asked for: what has no table.
+fn whole(format: Format, value: &Value) -> Result<(), Failure> {
+    let one = std::slice::from_ref(value);
+    let text = match format.output {
+        Output::Yaml => local::print::yaml(one, true),
+        Output::Short | Output::Json => local::print::json(one, true),
+    };
+    output::text(&text.map_err(Failure::error)?)
+}

@@ -1,0 +1,312 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use crate::dump::{ConfigDump, DumpError};
+use crate::{cluster, endpoint, listener, route, secret};
+
+fn dump(kind: &str, part: serde_json::Value) -> ConfigDump {
+    let mut part = part;
+    part["@type"] = format!("type.googleapis.com/envoy.admin.v3.{kind}").into();
+    ConfigDump::parse(&json!({"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.ScopedRoutesConfigDump"}, part]}).to_string()).unwrap()
+}
+
+fn clusters() -> ConfigDump {
+    let made_by = "/apis/networking.istio.io/v1/namespaces/default/destination-rule/reviews";
+    dump(
+        "ClustersConfigDump",
+        json!({
+            "static_clusters": [{"cluster": {"name": "agent", "type": "STATIC"}}, {"cluster": {"name": "prometheus_stats"}}],
+            "dynamic_active_clusters": [
+                {"cluster": {"name": "outbound|9080|v1|reviews.default.svc.cluster.local", "type": "EDS",
+                    "metadata": {"filter_metadata": {"istio": {"config": made_by}}}}},
+                {"cluster": {"name": "outbound|9080||reviews.default.svc.cluster.local", "type": "EDS"}},
+                {"cluster": {"name": "outbound|80||reviews.default.svc.cluster.local", "type": "EDS"}},
+                {"cluster": {"name": "inbound|8080||", "type": "ORIGINAL_DST"}},
+            ],
+        }),
+    )
+}
+
+#[test]
+fn clusters_are_by_service_subset_and_port_with_what_made_them() {
+    let dump = clusters();
+    let shown =
+        cluster::table(&cluster::select(&dump, &cluster::ClusterFilter::default()).unwrap());
+    let expected = "\
+SERVICE FQDN                          PORT     SUBSET     DIRECTION     TYPE             DESTINATION RULE
+                                      8080     -          inbound       ORIGINAL_DST     
+agent                                 -        -          -             STATIC           
+prometheus_stats                      -        -          -             STATIC           
+reviews.default.svc.cluster.local     80       -          outbound      EDS              
+reviews.default.svc.cluster.local     9080     -          outbound      EDS              
+reviews.default.svc.cluster.local     9080     v1         outbound      EDS              reviews.default
+";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn clusters_are_chosen_by_parts_of_their_names() {
+    let dump = clusters();
+    let count = |filter: cluster::ClusterFilter| cluster::select(&dump, &filter).unwrap().len();
+    let all = cluster::ClusterFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(count(all()), 6);
+    assert_eq!(
+        count(cluster::ClusterFilter {
+            fqdn: text("reviews"),
+            ..all()
+        }),
+        3
+    );
+    assert_eq!(
+        count(cluster::ClusterFilter {
+            port: Some(80),
+            ..all()
+        }),
+        1
+    );
+    assert_eq!(
+        count(cluster::ClusterFilter {
+            subset: text("v1"),
+            ..all()
+        }),
+        1
+    );
+    assert_eq!(
+        count(cluster::ClusterFilter {
+            direction: text("inbound"),
+            ..all()
+        }),
+        1
+    );
+}
+
+fn listeners() -> ConfigDump {
+    let http = |config: serde_json::Value| json!([{"name": "envoy.filters.network.http_connection_manager", "typed_config": config}]);
+    let tcp = |cluster: &str| json!([{"name": "envoy.filters.network.tcp_proxy", "typed_config": {"cluster": cluster}}]);
+    let address = |address: &str, port: u16| json!({"socket_address": {"address": address, "port_value": port}});
+    let one = |cluster: &str| {
+        json!({"route_config": {"virtual_hosts": [{"domains": ["*"],
+        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": cluster}}]}]}})
+    };
+    dump(
+        "ListenersConfigDump",
+        json!({
+            "static_listeners": [{"listener": {"address": address("0.0.0.0", 15021), "filter_chains": [
+                {"filters": http(json!({"route_config": {"virtual_hosts": [{"domains": ["*"], "routes": [
+                    {"match": {"prefix": "/healthz/ready"}, "route": {"cluster": "agent"}}]}]}}))}]}}],
+            "dynamic_listeners": [
+                {"name": "virtualOutbound", "active_state": {"listener": {"address": address("0.0.0.0", 15001), "filter_chains": [
+                    {"filter_chain_match": {"destination_port": 15001}, "filters": tcp("BlackHoleCluster")}],
+                    "default_filter_chain": {"filters": tcp("PassthroughCluster")}}}},
+                {"name": "0.0.0.0_9080", "active_state": {"listener": {"address": address("0.0.0.0", 9080),
+                    "additional_addresses": [{"address": address("::", 9080)}], "filter_chains": [
+                    {"filter_chain_match": {"transport_protocol": "raw_buffer", "application_protocols": ["http/1.0", "http/1.1", "h2c"]},
+                     "filters": http(json!({"rds": {"route_config_name": "9080"}}))}],
+                    "default_filter_chain": {"filters": tcp("PassthroughCluster")}}}},
+                {"name": "10.0.0.7_443", "active_state": {"listener": {"address": address("10.0.0.7", 443), "filter_chains": [
+                    {"filter_chain_match": {"server_names": ["a.b"]}, "filters": tcp("outbound|443||a.b")}]}}},
+                {"name": "virtualInbound", "active_state": {"listener": {"address": address("0.0.0.0", 15006), "filter_chains": [
+                    {"filter_chain_match": {"destination_port": 8080, "transport_protocol": "tls", "application_protocols": ["istio-peer-exchange", "istio"]},
+                     "filters": http(one("inbound|8080||"))},
+                    {"filter_chain_match": {"prefix_ranges": [{"address_prefix": "0.0.0.0"}, {"address_prefix": "10.0.0.0", "prefix_len": 8}]},
+                     "filters": tcp("InboundPassthroughCluster")}]}}},
+                {"name": "not yet", "warming_state": {"listener": {"address": address("0.0.0.0", 1)}}},
+            ],
+        }),
+    )
+}
+
+#[test]
+fn listeners_are_by_port_with_a_line_for_each_chain() {
+    let dump = listeners();
+    let shown =
+        listener::table(&listener::select(&dump, &listener::ListenerFilter::default()).unwrap());
+    let expected = "\
+ADDRESSES  PORT  MATCH                                  DESTINATION
+10.0.0.7   443   SNI: a.b                               Cluster: outbound|443||a.b
+0.0.0.0,:: 9080  Trans: raw_buffer; App: HTTP           Route: 9080
+0.0.0.0,:: 9080  ALL                                    PassthroughCluster
+0.0.0.0    15001 ALL                                    PassthroughCluster
+0.0.0.0    15001 Addr: *:15001                          Non-HTTP/Non-TCP
+0.0.0.0    15006 Addr: 0.0.0.0/0,10.0.0.0/8             InboundPassthroughCluster
+0.0.0.0    15006 Trans: tls; App: TCP TLS; Addr: *:8080 Cluster: inbound|8080||
+0.0.0.0    15021 ALL                                    Inline Route: /healthz/ready*
+";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn listeners_are_of_a_kind_and_chosen_by_it_their_port_or_an_address() {
+    let dump = listeners();
+    let all = listener::ListenerFilter::default;
+    let shown = listener::short_table(&listener::select(&dump, &all()).unwrap());
+    let expected = "\
+ADDRESSES  PORT  TYPE
+10.0.0.7   443   TCP
+0.0.0.0,:: 9080  HTTP+TCP
+0.0.0.0    15001 TCP
+0.0.0.0    15006 HTTP+TCP
+0.0.0.0    15021 HTTP
+";
+    assert_eq!(shown, expected);
+    let count = |filter: listener::ListenerFilter| listener::select(&dump, &filter).unwrap().len();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        count(listener::ListenerFilter {
+            kind: text("http+tcp"),
+            ..all()
+        }),
+        2
+    );
+    assert_eq!(
+        count(listener::ListenerFilter {
+            address: text("::"),
+            ..all()
+        }),
+        1
+    );
+    assert_eq!(
+        count(listener::ListenerFilter {
+            port: Some(443),
+            ..all()
+        }),
+        1
+    );
+}
+
+#[test]
+fn routes_have_a_line_each_with_their_shortest_domains() {
+    let made_by = "/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews";
+    let host = |name: &str, domains: serde_json::Value, routes: serde_json::Value| json!({"name": name, "domains": domains, "routes": routes});
+    let dump = dump(
+        "RoutesConfigDump",
+        json!({
+            "static_route_configs": [{"route_config": {"name": "inbound|8080||", "virtual_hosts": [
+                host("inbound|http|8080", json!(["*"]), json!([{"match": {"prefix": "/"}, "route": {"cluster": "inbound|8080||"}}]))]}}],
+            "dynamic_route_configs": [
+                {"route_config": {"name": "15014", "virtual_hosts": [
+                    host("allow_any", json!(["*"]), json!([{"match": {"prefix": "/"}, "route": {"cluster": "PassthroughCluster"}}])),
+                    host("nothing", json!(["nothing.example"]), json!([]))]}},
+                {"route_config": {"name": "9080", "virtual_hosts": [host(
+                    "reviews.default.svc.cluster.local:9080",
+                    json!(["reviews.default.svc.cluster.local", "reviews", "reviews.default.svc.cluster.local.", "reviews.default.svc", "reviews.default", "10.0.0.1", "10.0.0.1:9080", "[fd00::1]"]),
+                    json!([
+                        {"match": {"path": "/exact"}, "route": {"cluster": "a"}, "metadata": {"filter_metadata": {"istio": {"config": made_by}}}},
+                        {"match": {"safe_regex": {"regex": "/a.*"}}, "route": {"cluster": "a"}},
+                        {"match": {"path_separated_prefix": "/p"}, "route": {"cluster": "a"}},
+                        {"match": {"headers": [{"name": "x"}]}, "route": {"cluster": "a"}},
+                    ]))]}},
+            ],
+        }),
+    );
+    let shown = route::table(&route::select(&dump, None).unwrap());
+    let lines: Vec<Vec<&str>> = shown
+        .lines()
+        .map(|line| {
+            line.split("     ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .collect()
+        })
+        .collect();
+    let domains = "reviews, reviews.default + 2 more...";
+    let reviews = "reviews.default.svc.cluster.local:9080";
+    assert_eq!(
+        lines,
+        [
+            vec!["NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE"],
+            vec!["9080", reviews, domains, "/exact", "reviews.default"],
+            vec!["9080", reviews, domains, "regex /a.*"],
+            vec!["9080", reviews, domains, "PathPrefix:/p"],
+            vec!["9080", reviews, domains],
+            vec!["15014", "nothing", "nothing.example", "/*", "404"],
+            vec!["inbound|8080||", "inbound|http|8080", "*", "/*"],
+        ]
+    );
+    let short = route::short_table(&route::select(&dump, Some("15014")).unwrap());
+    assert_eq!(short, "NAME      VIRTUAL HOSTS\n15014     2\n");
+}
+
+#[test]
+fn endpoints_are_by_address_with_their_health() {
+    let clusters = endpoint::Clusters::parse(
+        &json!({"cluster_statuses": [
+            {"name": "outbound|80||b", "host_statuses": [
+                {"address": {"socket_address": {"address": "10.0.0.2", "port_value": 80}}, "health_status": {"eds_health_status": "HEALTHY", "failed_outlier_check": true}},
+                {"address": {"socket_address": {"address": "fd00::1", "port_value": 80}}, "health_status": {"eds_health_status": "DRAINING"}}]},
+            {"name": "sds-grpc", "host_statuses": [{"address": {"pipe": {"path": "./var/run/socket"}}, "health_status": {"eds_health_status": "HEALTHY"}}]},
+            {"name": "empty"},
+        ]})
+        .to_string(),
+    )
+    .unwrap();
+    let all = endpoint::EndpointFilter::default;
+    let expected = "\
+ENDPOINT                    STATUS       OUTLIER CHECK     CLUSTER
+unix://./var/run/socket     HEALTHY      OK                sds-grpc
+10.0.0.2:80                 HEALTHY      FAILED            outbound|80||b
+[fd00::1]:80                DRAINING     OK                outbound|80||b
+";
+    assert_eq!(clusters.table(&all()), expected);
+    let filter = endpoint::EndpointFilter {
+        status: Some("draining".to_owned()),
+        ..all()
+    };
+    assert_eq!(clusters.table(&filter).lines().count(), 2);
+    assert_eq!(clusters.select(&filter).len(), 1);
+    let filter = endpoint::EndpointFilter {
+        port: Some(80),
+        cluster: Some("sds-grpc".to_owned()),
+        ..all()
+    };
+    assert!(clusters.select(&filter).is_empty());
+}
+
+#[test]
+fn secrets_show_the_certificate_and_whether_it_is_valid_now() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(vec!["a.b".to_owned()]).unwrap();
+    parameters.serial_number = Some(vec![0x4b, 0x9c, 0x01].into());
+    parameters.not_before = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
+    parameters.not_after = OffsetDateTime::from_unix_timestamp(1_700_086_400).unwrap();
+    let pem = parameters.self_signed(&key).unwrap().pem();
+    let dump = dump(
+        "SecretsConfigDump",
+        json!({"dynamic_active_secrets": [
+            {"name": "default", "secret": {"tls_certificate": {"certificate_chain": {"inline_bytes": BASE64_STANDARD.encode(&pem)}, "private_key": {"inline_bytes": "W3JlZGFjdGVkXQ=="}}}},
+            {"name": "ROOTCA", "secret": {"validation_context": {"trusted_ca": {"inline_string": pem}}}}],
+            "dynamic_warming_secrets": [{"name": "later", "secret": {"validation_context": {}}}]}),
+    );
+    let at = |seconds: i64| {
+        secret::table(&dump, OffsetDateTime::from_unix_timestamp(seconds).unwrap()).unwrap()
+    };
+    let expected = "\
+RESOURCE NAME     TYPE           STATUS      VALID CERT     SERIAL NUMBER     NOT AFTER                NOT BEFORE
+default           Cert Chain     ACTIVE      true           4b9c01            2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
+ROOTCA            CA             ACTIVE      true           4b9c01            2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
+later             CA             WARMING     false                                                     
+";
+    assert_eq!(at(1_700_000_100), expected);
+    assert_eq!(at(1_700_090_000), expected.replace("true ", "false"));
+}
+
+#[test]
+fn what_is_no_dump_is_refused_and_a_missing_part_named() {
+    assert!(matches!(
+        ConfigDump::parse("<html>"),
+        Err(DumpError::NotJson(_))
+    ));
+    let empty = ConfigDump::parse("{}").unwrap();
+    let error = cluster::select(&empty, &cluster::ClusterFilter::default()).unwrap_err();
+    assert!(error.to_string().contains("ClustersConfigDump"), "{error}");
+}
