@@ -12,7 +12,7 @@ const AUTHENTICATION_FAILURE: &str = "citadel_server_authentication_failure_coun
 const ROOT_EXPIRY: &str = "citadel_server_root_cert_expiry_timestamp";
 
 /// Makes every metric visible from the start: a counter that appears with its first event hides that event from rates.
-pub(crate) fn describe(root_expires: SystemTime) {
+pub(crate) fn describe(root_end: SystemTime) {
     describe_counter!(CSR_COUNT, "Certificate requests received.");
     describe_counter!(SUCCESS, "Certificates issued.");
     describe_counter!(
@@ -37,9 +37,13 @@ pub(crate) fn describe(root_expires: SystemTime) {
         ROOT_EXPIRY,
         "When the root certificate expires, in seconds since 1970."
     );
+    root_expires(root_end);
+}
+
+/// The root that signs now, after a renewal too.
+pub(crate) fn root_expires(at: SystemTime) {
     gauge!(ROOT_EXPIRY).set(
-        root_expires
-            .duration_since(UNIX_EPOCH)
+        at.duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs_f64(),
     );

@@ -88,6 +88,23 @@ pub struct Options {
     #[arg(long = "maxWorkloadCertTTL", env = "MAX_WORKLOAD_CERT_TTL", default_value = "2160h", value_parser = lifetime)]
     pub max_workload_cert_ttl: Duration,
 
+    /// Lifetime of the root, from when it is made or renewed
+    #[arg(long = "rootCertTTL", env = "CITADEL_SELF_SIGNED_CA_CERT_TTL", default_value = "87600h", value_parser = root_lifetime)]
+    pub root_cert_ttl: Duration,
+
+    /// Part of the root's lifetime, in percent, that is left when it is renewed with the same key
+    #[arg(
+        long = "rootCertGracePercent",
+        env = "CITADEL_SELF_SIGNED_ROOT_CERT_GRACE_PERIOD_PERCENTILE",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..=99)
+    )]
+    pub root_cert_grace_percent: u32,
+
+    /// How often to look whether the root is to be renewed
+    #[arg(long = "rootCertCheckInterval", env = "CITADEL_SELF_SIGNED_ROOT_CERT_CHECK_INTERVAL", default_value = "1h", value_parser = process::duration::parse)]
+    pub root_cert_check_interval: Duration,
+
     /// DNS names in the certificate that the ca serves with [default: ca.NAMESPACE.svc and
     /// ca.NAMESPACE.svc.cluster.local]
     #[arg(long = "serverNames", value_delimiter = ',', value_parser = dns_name)]
@@ -174,6 +191,19 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     Ok(lifetime)
 }
 
+/// Up to a hundred years: later times are hard to write into a certificate.
+fn root_lifetime(text: &str) -> Result<Duration, String> {
+    const MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let lifetime = process::duration::parse(text)?;
+    if lifetime < Duration::from_secs(1) || lifetime > MAX {
+        return Err(format!(
+            "{text} is not between 1s and {}h",
+            MAX.as_secs() / 3600
+        ));
+    }
+    Ok(lifetime)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -197,6 +227,9 @@ mod tests {
         assert_eq!(options.trust_domain.as_str(), "cluster.local");
         assert_eq!(options.workload_cert_ttl, Duration::from_secs(86400));
         assert_eq!(options.max_workload_cert_ttl, MAX_LIFETIME);
+        assert_eq!(options.root_cert_ttl, crate::root::LIFETIME);
+        assert_eq!(options.root_cert_grace_percent, 20);
+        assert_eq!(options.root_cert_check_interval.as_secs(), 3600);
         assert_eq!(
             options.served_names(),
             ["ca.istio-system.svc.cluster.local", "ca.istio-system.svc"]
@@ -232,6 +265,8 @@ mod tests {
             ("--workloadCertTTL", "24"),
             ("--maxWorkloadCertTTL", "2161h"),
             ("--serverCertTTL", "0"),
+            ("--rootCertTTL", "0"),
+            ("--rootCertGracePercent", "100"),
         ] {
             let error = parse(&[flag, value]).unwrap_err().to_string();
             assert!(error.contains(flag), "{flag} {value}: {error}");

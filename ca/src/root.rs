@@ -1,17 +1,20 @@
-//! The root of trust: made once, kept in a directory, and from then on only read.
+//! The root of trust: its key is made once, kept in a directory, and from then on only read.
 //!
-//! Whoever replaces a root silently breaks every certificate of the mesh, so nothing here ever does: files that do not
-//! fit together are an error for the operator to decide about.
+//! Whoever replaces that key silently breaks every certificate of the mesh, so nothing here ever does: files that do
+//! not fit together are an error for the operator to decide about. A root that nears its end gets a new time for the
+//! same key and name ([`Renewal`]).
 
-use std::fs;
+mod directory;
+pub(crate) mod keeper;
+mod renewal;
+
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use identity::TrustDomain;
 use identity::cert::{self, Validity};
-use process::fs::{WriteError, write_atomic, write_private};
+use process::fs::WriteError;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -22,6 +25,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::issue::{IssueError, serial_number};
 
+pub use directory::RootDirectory;
+pub use renewal::{Renewal, RenewalError};
+
 /// The private key, mode 0600.
 const KEY_FILE: &str = "ca-key.pem";
 /// The certificate that signs.
@@ -29,7 +35,7 @@ const CERT_FILE: &str = "ca-cert.pem";
 /// What workloads must trust: the same certificate, as the root signs itself.
 const ROOT_FILE: &str = "root-cert.pem";
 /// How long a new root holds: ten years, as Istio's.
-const LIFETIME: Duration = Duration::from_secs(3650 * 24 * 3600);
+pub const LIFETIME: Duration = Duration::from_secs(3650 * 24 * 3600);
 /// How far a new root's life begins in the past, for verifiers whose clock is behind.
 const CLOCK_SKEW: Duration = Duration::from_secs(120);
 
@@ -79,6 +85,14 @@ pub enum RootError {
         /// The certificate file.
         certificate: PathBuf,
     },
+    /// A root has ended, or is about to, and cannot be renewed.
+    #[error("{} has expired and cannot be renewed with its key: {problem}; put a root in its place that holds", path.display())]
+    Renewal {
+        /// The certificate file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// The machinery failed.
     #[error("cannot make a root: {0}")]
     Generate(#[from] IssueError),
@@ -101,54 +115,15 @@ impl std::fmt::Debug for Root {
 }
 
 impl Root {
-    /// The root kept in `directory`; a new one, kept there, if the directory has none.
-    ///
-    /// # Errors
-    /// The files do not fit together, or a new root cannot be kept. Nothing half-written stays behind.
-    pub fn open_or_create(
-        directory: &Path,
-        trust_domain: &TrustDomain,
-        now: SystemTime,
-    ) -> Result<Self, RootError> {
-        let unusable = |source| RootError::Directory {
-            path: directory.to_owned(),
-            source,
-        };
-        fs::create_dir_all(directory).map_err(unusable)?;
-        // Two first starts at the same time must agree on one root. Released when the handle goes.
-        let lock = fs::File::open(directory).map_err(unusable)?;
-        lock.lock().map_err(unusable)?;
-        let (key, certificate) = (directory.join(KEY_FILE), directory.join(CERT_FILE));
-        match (read(&key)?, read(&certificate)?) {
-            (Some(key_pem), Some(cert_pem)) => {
-                tighten(&key);
-                let root = Self::load((&key, &key_pem), (&certificate, &cert_pem), now)?;
-                root.keep_copy(directory)?;
-                Ok(root)
-            }
-            (None, None) => {
-                let root = Self::generate(trust_domain, now)?;
-                root.keep(directory)?;
-                tracing::info!(directory = %directory.display(), root = %cert::fingerprint(&root.certificate),
-                    "made a new root of trust");
-                Ok(root)
-            }
-            (Some(_), None) => Err(RootError::Half {
-                found: key,
-                missing: certificate,
-            }),
-            (None, Some(_)) => Err(RootError::Half {
-                found: certificate,
-                missing: key,
-            }),
-        }
-    }
-
-    /// A new root, kept nowhere.
+    /// A new root, kept nowhere, good for `lifetime` ([`LIFETIME`]) from `now`.
     ///
     /// # Errors
     /// The machinery failed.
-    pub fn generate(trust_domain: &TrustDomain, now: SystemTime) -> Result<Self, IssueError> {
+    pub fn generate(
+        trust_domain: &TrustDomain,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Self, IssueError> {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -156,26 +131,12 @@ impl Root {
             .distinguished_name
             .push(DnType::OrganizationName, trust_domain.as_str());
         params.serial_number = Some(serial_number()?);
-        params.not_before = OffsetDateTime::from(now - CLOCK_SKEW);
-        params.not_after = OffsetDateTime::from(now + LIFETIME);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate = params.self_signed(&key)?;
-        let (pem, der) = (certificate.pem(), certificate.der().clone());
-        let validity = Validity::of(&der).map_err(|_| IssueError::Time)?;
-        Ok(Self {
-            issuer: Issuer::new(params, key),
-            certificate: der,
-            pem,
-            validity,
-        })
+        signed(params, key, lifetime, now)
     }
 
-    fn load(
-        key: (&Path, &str),
-        certificate: (&Path, &str),
-        now: SystemTime,
-    ) -> Result<Self, RootError> {
+    fn load(key: (&Path, &str), certificate: (&Path, &str)) -> Result<Self, RootError> {
         let unusable = |path: &Path, problem: String| RootError::Unusable {
             path: path.to_owned(),
             problem,
@@ -201,9 +162,6 @@ impl Root {
             });
         }
         check_authority(&parsed).map_err(|problem| bad_certificate(problem.to_owned()))?;
-        if now > validity.not_after {
-            return Err(bad_certificate("it has expired".to_owned()));
-        }
         let issuer =
             Issuer::from_ca_cert_der(&der, pair).map_err(|e| bad_certificate(e.to_string()))?;
         Ok(Self {
@@ -212,33 +170,6 @@ impl Root {
             pem: certificate.1.to_owned(),
             validity,
         })
-    }
-
-    /// Writes all files; on an error those already written go again, so that the next start finds none.
-    fn keep(&self, directory: &Path) -> Result<(), RootError> {
-        let (key, certificate) = (directory.join(KEY_FILE), directory.join(CERT_FILE));
-        let kept = write_private(&key, self.issuer.key().serialize_pem().as_bytes())
-            .and_then(|()| write_atomic(&certificate, self.pem.as_bytes()))
-            .and_then(|()| write_atomic(&directory.join(ROOT_FILE), self.pem.as_bytes()));
-        if kept.is_err() {
-            for path in [key, certificate] {
-                let _ = fs::remove_file(path);
-            }
-        }
-        Ok(kept?)
-    }
-
-    /// Restores the copy for workloads if it is missing; one that differs is an error.
-    fn keep_copy(&self, directory: &Path) -> Result<(), RootError> {
-        let path = directory.join(ROOT_FILE);
-        match read(&path)? {
-            None => Ok(write_atomic(&path, self.pem.as_bytes())?),
-            Some(pem) if pem == self.pem => Ok(()),
-            Some(_) => Err(RootError::Unusable {
-                path,
-                problem: format!("it is not the root in {CERT_FILE}"),
-            }),
-        }
     }
 
     /// What signs.
@@ -262,23 +193,25 @@ impl Root {
     }
 }
 
-fn read(path: &Path) -> Result<Option<String>, RootError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RootError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-/// Makes a key that others could read private again, as it may have been restored from a copy.
-fn tighten(path: &Path) {
-    let open = fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
-    if open && let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(0o600)) {
-        tracing::warn!(path = %path.display(), %error, "others can read the root's private key: chmod 600 it");
-    }
+/// The root that `params` describe, signed by its own key, good for `lifetime` from `now`.
+fn signed(
+    mut params: CertificateParams,
+    key: KeyPair,
+    lifetime: Duration,
+    now: SystemTime,
+) -> Result<Root, IssueError> {
+    let end = now.checked_add(lifetime).ok_or(IssueError::Time)?;
+    params.not_before = OffsetDateTime::from(now - CLOCK_SKEW.min(lifetime / 10));
+    params.not_after = OffsetDateTime::from(end);
+    let certificate = params.self_signed(&key)?;
+    let (pem, der) = (certificate.pem(), certificate.der().clone());
+    let validity = Validity::of(&der).map_err(|_| IssueError::Time)?;
+    Ok(Root {
+        issuer: Issuer::new(params, key),
+        certificate: der,
+        pem,
+        validity,
+    })
 }
 
 fn check_authority(certificate: &X509Certificate<'_>) -> Result<(), &'static str> {

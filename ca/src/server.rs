@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::get;
 use ca_api::istio_certificate_service_server::IstioCertificateServiceServer;
@@ -22,7 +23,8 @@ use crate::authorize::{Policy, Subject};
 use crate::issue::Lifetimes;
 use crate::metric;
 use crate::options::Options;
-use crate::root::{Root, RootError};
+use crate::root::keeper::{self, CurrentRoot};
+use crate::root::{Renewal, RootDirectory, RootError};
 use crate::service::{Authority, CertificateService, Limits};
 use crate::serving::{Serving, ServingError};
 
@@ -95,12 +97,18 @@ impl Ca {
         metrics: Router,
         shutdown: CancellationToken,
     ) -> Result<Self, ServerError> {
-        let root = Arc::new(Root::open_or_create(
-            &options.data_dir,
-            &options.trust_domain,
-            SystemTime::now(),
-        )?);
+        let directory = RootDirectory {
+            path: options.data_dir.clone(),
+            trust_domain: options.trust_domain.clone(),
+            renewal: Renewal {
+                lifetime: options.root_cert_ttl,
+                grace_percent: options.root_cert_grace_percent,
+            },
+        };
+        let root = directory.open(SystemTime::now())?;
         metric::describe(root.validity().not_after);
+        let root_pem = root.pem().to_owned();
+        let root = Arc::new(ArcSwap::from_pointee(root));
         let serving = serving(&options, root.clone())?;
         let service =
             CertificateService::new(authority(&options, root.clone())?, Limits::default());
@@ -115,6 +123,12 @@ impl Ca {
             rotation.await;
             Ok(())
         });
+        let interval = options.root_cert_check_interval;
+        let renewal = keeper::keep(directory, root, interval, shutdown.clone());
+        tasks.spawn(async move {
+            renewal.await;
+            Ok(())
+        });
         tasks.spawn(serve(service, listener, tls, shutdown.clone()));
         let router = metrics.route("/ready", get(|| async { "ready\n" }));
         let monitored = process::http::serve(monitoring, router, shutdown.clone());
@@ -123,13 +137,13 @@ impl Ca {
         Ok(Self {
             address,
             monitoring_address,
-            root_pem: root.pem().to_owned(),
+            root_pem,
             tasks,
             shutdown,
         })
     }
 
-    /// The root certificate that clients must trust, as PEM.
+    /// The root certificate that clients must trust, as it was at the start; PEM.
     pub fn root_pem(&self) -> &str {
         &self.root_pem
     }
@@ -153,7 +167,7 @@ impl Ca {
     }
 }
 
-fn serving(options: &Options, root: Arc<Root>) -> Result<Serving, ServerError> {
+fn serving(options: &Options, root: CurrentRoot) -> Result<Serving, ServerError> {
     let id = SpiffeId::new(
         options.trust_domain.clone(),
         &options.namespace,
@@ -170,7 +184,7 @@ fn serving(options: &Options, root: Arc<Root>) -> Result<Serving, ServerError> {
     })
 }
 
-fn authority(options: &Options, root: Arc<Root>) -> Result<Authority, ServerError> {
+fn authority(options: &Options, root: CurrentRoot) -> Result<Authority, ServerError> {
     let jwt = match &options.jwks_file {
         None => {
             tracing::warn!("no --jwksFile: only callers with a client certificate are accepted");

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use ca_api::istio_certificate_service_server::IstioCertificateService;
 use ca_api::{IstioCertificateRequest, IstioCertificateResponse};
 use identity::caller::{AuthenticationError, Authenticator};
@@ -46,7 +47,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Authority {
     /// Signs.
-    pub root: Arc<Root>,
+    pub root: Arc<ArcSwap<Root>>,
     /// Says who calls.
     pub authenticator: Authenticator,
     /// Says what the caller may have.
@@ -98,7 +99,7 @@ impl Authority {
         let subject = self.policy.authorize(&caller, request.metadata.as_ref())?;
         let key = request::parse(&request.csr)?;
         let lifetime = self.lifetimes.grant(request.validity_duration)?;
-        let issued = issue(&self.root, &key, &subject, lifetime, now)?;
+        let issued = issue(&self.root.load(), &key, &subject, lifetime, now)?;
         tracing::info!(id = %subject.id, caller = %caller.id, by = ?caller.by, peer = %peer.addr,
             seconds = lifetime.as_secs(), "issued a certificate");
         Ok(issued)
@@ -195,7 +196,9 @@ mod tests {
     async fn more_requests_than_can_wait_are_refused_with_a_status_that_invites_to_try_again() {
         let trust_domain: identity::TrustDomain = "cluster.local".parse().unwrap();
         let authority = Authority {
-            root: Arc::new(Root::generate(&trust_domain, SystemTime::now()).unwrap()),
+            root: Arc::new(ArcSwap::from_pointee(
+                Root::generate(&trust_domain, crate::root::LIFETIME, SystemTime::now()).unwrap(),
+            )),
             authenticator: Authenticator {
                 trust_domain: trust_domain.clone(),
                 jwt: None,

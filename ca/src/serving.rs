@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authorize::Subject;
 use crate::issue::{IssueError, issue_for};
-use crate::root::Root;
+use crate::root::keeper::CurrentRoot;
 
 /// The longest sleep between two looks at the clock: a sleep does not notice that the clock was set or the machine
 /// suspended.
@@ -36,7 +36,7 @@ pub enum ServingError {
 
 /// What to serve as.
 pub(crate) struct Serving {
-    pub(crate) root: Arc<Root>,
+    pub(crate) root: CurrentRoot,
     pub(crate) subject: Subject,
     pub(crate) lifetime: Duration,
 }
@@ -92,7 +92,8 @@ impl Serving {
     ) -> Result<(WorkloadCertificate, SystemTime), ServingError> {
         let key =
             KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(IssueError::Sign)?;
-        let issued = issue_for(&self.root, &key, false, &self.subject, self.lifetime, now)?;
+        let root = self.root.load();
+        let issued = issue_for(&root, &key, false, &self.subject, self.lifetime, now)?;
         // Clients have the root already: only the leaf is sent.
         let leaf = issued
             .chain
@@ -102,7 +103,7 @@ impl Serving {
         let certificate = WorkloadCertificate::from_pem(
             leaf,
             &KeyPem::new(key.serialize_pem()),
-            self.root.pem().as_bytes(),
+            root.pem().as_bytes(),
         )?;
         Ok((certificate, issued.validity.half_life()))
     }

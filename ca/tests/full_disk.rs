@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use ca::root::{Root, RootError};
+use ca::root::{Renewal, Root, RootDirectory, RootError};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -33,12 +33,17 @@ fn on_tmpfs(size: usize, test: impl FnOnce(&Path) + Send + 'static) {
     thread.join().unwrap();
 }
 
+fn at(directory: &Path, now: SystemTime) -> Result<Root, RootError> {
+    RootDirectory {
+        path: directory.to_owned(),
+        trust_domain: "cluster.local".parse().unwrap(),
+        renewal: Renewal::default(),
+    }
+    .open(now)
+}
+
 fn open(directory: &Path) -> Result<Root, RootError> {
-    Root::open_or_create(
-        directory,
-        &"cluster.local".parse().unwrap(),
-        SystemTime::now(),
-    )
+    at(directory, SystemTime::now())
 }
 
 fn assert_names(error: &RootError, parts: &[&str]) {
@@ -105,5 +110,22 @@ fn a_read_only_disk_is_named_with_the_fix() {
             &open(directory).unwrap_err(),
             &["ca-key.pem", "Read-only file system", "writable"],
         );
+    });
+}
+
+#[test]
+fn a_root_that_cannot_be_renewed_for_want_of_space_signs_on_until_there_is_some() {
+    on_tmpfs(64 * 1024, |directory| {
+        let first = open(directory).unwrap();
+        let filled = fs::write(directory.join("other"), [1; 64 * 1024]);
+        assert!(filled.is_err(), "the disk is not full");
+        let nearly_over = first.validity().not_after - std::time::Duration::from_secs(3600);
+        assert_eq!(at(directory, nearly_over).unwrap().pem(), first.pem());
+        let error = at(directory, first.validity().not_after).unwrap_err();
+        assert_names(&error, &["ca-cert.pem", "No space left"]);
+        fs::remove_file(directory.join("other")).unwrap();
+        let renewed = at(directory, nearly_over).unwrap();
+        assert_ne!(renewed.pem(), first.pem());
+        assert_eq!(open(directory).unwrap().pem(), renewed.pem());
     });
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use ca::authorize::Subject;
 use ca::issue::{Issued, issue};
 use ca::request;
-use ca::root::Root;
+use ca::root::{Renewal, Root, RootDirectory};
 
 /// Runs openssl and returns what it says, failing if it fails.
 fn openssl(directory: &Path, arguments: &[&str]) -> String {
@@ -32,10 +32,20 @@ fn openssl(directory: &Path, arguments: &[&str]) -> String {
     said
 }
 
+fn open(directory: &Path, now: SystemTime) -> Root {
+    RootDirectory {
+        path: directory.to_owned(),
+        trust_domain: "cluster.local".parse().unwrap(),
+        renewal: Renewal::default(),
+    }
+    .open(now)
+    .unwrap()
+}
+
 /// A chain for a request that openssl made, written to `leaf.pem` and `root.pem`.
 fn certify(directory: &Path) -> Issued {
     let now = SystemTime::now();
-    let root = Root::open_or_create(directory, &"cluster.local".parse().unwrap(), now).unwrap();
+    let root = open(directory, now);
     let key = request::parse(&fs::read_to_string(directory.join("csr.pem")).unwrap()).unwrap();
     let id = "spiffe://cluster.local/ns/default/sa/greeter"
         .parse()
@@ -99,12 +109,7 @@ fn openssl_verifies_what_was_issued_for_its_own_requests() {
 #[test]
 fn openssl_reads_the_kept_root_and_its_key() {
     let directory = tempfile::tempdir().unwrap();
-    Root::open_or_create(
-        directory.path(),
-        &"cluster.local".parse().unwrap(),
-        SystemTime::now(),
-    )
-    .unwrap();
+    open(directory.path(), SystemTime::now());
     let of_key = openssl(directory.path(), &["pkey", "-in", "ca-key.pem", "-pubout"]);
     let of_certificate = openssl(
         directory.path(),
@@ -119,6 +124,94 @@ fn openssl_reads_the_kept_root_and_its_key() {
             "-CAfile",
             "root-cert.pem",
             "ca-cert.pem",
+        ],
+    );
+}
+
+#[test]
+fn openssl_verifies_by_either_root_what_was_issued_before_and_after_its_renewal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    // A root of another make, as an installation may have brought it, with a day of ten years left.
+    openssl(
+        path,
+        &[
+            "req",
+            "-x509",
+            "-nodes",
+            "-newkey",
+            "rsa:2048",
+            "-keyout",
+            "rsa.pem",
+            "-out",
+            "ca-cert.pem",
+            "-days",
+            "1",
+            "-subj",
+            "/O=cluster.local/CN=a root of another make",
+            "-addext",
+            "keyUsage=keyCertSign,cRLSign",
+        ],
+    );
+    openssl(
+        path,
+        &[
+            "pkcs8",
+            "-topk8",
+            "-nocrypt",
+            "-in",
+            "rsa.pem",
+            "-out",
+            "ca-key.pem",
+        ],
+    );
+    openssl(
+        path,
+        &[
+            "req", "-new", "-nodes", "-keyout", "key.pem", "-out", "csr.pem", "-subj", "/CN=w",
+            "-newkey", "rsa:2048",
+        ],
+    );
+    certify(path);
+    fs::rename(path.join("root.pem"), path.join("old-root.pem")).unwrap();
+    fs::rename(path.join("leaf.pem"), path.join("old-leaf.pem")).unwrap();
+    // Most of that day later.
+    let renewed = open(path, SystemTime::now() + Duration::from_secs(20 * 3600));
+    fs::write(path.join("root.pem"), renewed.pem()).unwrap();
+    assert_ne!(
+        fs::read(path.join("root.pem")).unwrap(),
+        fs::read(path.join("old-root.pem")).unwrap()
+    );
+    certify(path);
+    let text = |file| {
+        openssl(
+            path,
+            &[
+                "x509",
+                "-in",
+                file,
+                "-noout",
+                "-subject",
+                "-ext",
+                "subjectKeyIdentifier",
+            ],
+        )
+    };
+    assert_eq!(text("root.pem"), text("old-root.pem"));
+    // The renewed root is of tomorrow's clock.
+    let tomorrow = (SystemTime::now() + Duration::from_secs(20 * 3600 + 60))
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    for root in ["old-root.pem", "root.pem"] {
+        for leaf in ["old-leaf.pem", "leaf.pem"] {
+            openssl(path, &["verify", "-no_check_time", "-CAfile", root, leaf]);
+        }
+    }
+    let attime = tomorrow.as_secs().to_string();
+    openssl(
+        path,
+        &[
+            "verify", "-attime", &attime, "-CAfile", "root.pem", "root.pem",
         ],
     );
 }

@@ -1,5 +1,7 @@
 """Programs that are fuzzed: they tell the fuzzer which of their code ran, and are linked as it needs it."""
 
+load("//tools/build_defs:optimized.bzl", "program_attrs", "program_impl")
+
 # LLVM's SanitizerCoverage, which stable Rust has.
 FEEDBACK_FLAGS = [
     "-Copt-level=1",
@@ -21,16 +23,8 @@ _with_feedback = transition(
     outputs = ["//command_line_option:platforms"],
 )
 
-def _impl(ctx):
-    program = ctx.actions.declare_file(ctx.label.name)
-    ctx.actions.symlink(output = program, target_file = ctx.attr.binary[0][DefaultInfo].files_to_run.executable, is_executable = True)
-    return [DefaultInfo(executable = program, files = depset([program]))]
-
 binary_with_feedback = rule(
-    implementation = _impl,
-    attrs = {
-        "binary": attr.label(cfg = _with_feedback, mandatory = True, executable = True, doc = "the program"),
-        "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
-    },
+    implementation = program_impl,
+    attrs = program_attrs(_with_feedback),
     executable = True,
 )

@@ -9,7 +9,8 @@ optimized = transition(
     outputs = ["//command_line_option:compilation_mode"],
 )
 
-def _impl(ctx):
+def program_impl(ctx):
+    """One program of another configuration under a name of its own, with what it finds when it runs."""
     program = ctx.actions.declare_file(ctx.label.name)
 
     # A rule with a transition has lists of its targets.
@@ -19,24 +20,26 @@ def _impl(ctx):
     runfiles = runfiles.merge_all([binary.default_runfiles] + [d[DefaultInfo].default_runfiles for d in ctx.attr.data])
     return [DefaultInfo(executable = program, files = depset([program]), runfiles = runfiles)]
 
-_ATTRS = {
-    "binary": attr.label(cfg = optimized, mandatory = True, executable = True, doc = "the program"),
-    "data": attr.label_list(cfg = optimized, allow_files = True, doc = "what it finds when it runs, optimized too"),
-    "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
-}
+def program_attrs(cfg):
+    """The attributes that program_impl reads; cfg is the transition to the program's configuration."""
+    return {
+        "binary": attr.label(cfg = cfg, mandatory = True, executable = True, doc = "the program"),
+        "data": attr.label_list(cfg = cfg, allow_files = True, doc = "what it finds when it runs, of the same configuration"),
+        "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
+    }
 
 optimized_binary = rule(
-    implementation = _impl,
-    attrs = _ATTRS,
+    implementation = program_impl,
+    attrs = program_attrs(optimized),
     executable = True,
 )
 
 def _test_impl(ctx):
-    return _impl(ctx) + [RunEnvironmentInfo(environment = ctx.attr.env)]
+    return program_impl(ctx) + [RunEnvironmentInfo(environment = ctx.attr.env)]
 
 # A test that asks for more than a debug build does in its time.
 optimized_test = rule(
     implementation = _test_impl,
-    attrs = dict(_ATTRS, env = attr.string_dict(doc = "how much is asked of it")),
+    attrs = dict(program_attrs(optimized), env = attr.string_dict(doc = "how much is asked of it")),
     test = True,
 )

@@ -55,7 +55,7 @@ def rust_crate(name, bin_attrs = {}, compile_data = [], data = [], link_time_opt
       bin_attrs: binary -> attributes (args, data) for `bazel run`.
       compile_data: files that include_str! and build.rs read, besides proto/ and the sources.
       data: files that tests read when they run.
-      link_time_optimized: binaries that are optimized as a whole where they ship, as cargo does with all: it takes minutes.
+      link_time_optimized: binaries that are optimized as a whole where they ship: it takes minutes.
       own_main: tests that Cargo.toml declares with harness = false.
       test_attrs: test name -> {"data": [...], "env": {...}, "size": ...} that it gets besides.
       programs: test name -> programs of other projects that it starts (nft, skopeo, ...).

@@ -34,7 +34,12 @@ fn key() -> ProvedKey {
 }
 
 fn root() -> Root {
-    Root::generate(&"cluster.local".parse().unwrap(), now()).unwrap()
+    Root::generate(
+        &"cluster.local".parse().unwrap(),
+        crate::root::LIFETIME,
+        now(),
+    )
+    .unwrap()
 }
 
 fn leaf(issued: &Issued) -> Vec<u8> {
@@ -91,7 +96,12 @@ fn a_certificate_is_for_servers_and_clients_and_never_an_authority() {
 
 #[test]
 fn validity_begins_a_little_early_and_ends_as_granted() {
-    let root = Root::generate(&"cluster.local".parse().unwrap(), now() - HOUR).unwrap();
+    let root = Root::generate(
+        &"cluster.local".parse().unwrap(),
+        crate::root::LIFETIME,
+        now() - HOUR,
+    )
+    .unwrap();
     let day = issue(&root, &key(), &subject(), 24 * HOUR, now())
         .unwrap()
         .validity;

@@ -1,13 +1,24 @@
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 fn domain() -> TrustDomain {
     "cluster.local".parse().unwrap()
 }
 
+fn kept_in(directory: &Path) -> RootDirectory {
+    RootDirectory {
+        path: directory.to_owned(),
+        trust_domain: domain(),
+        renewal: Renewal::default(),
+    }
+}
+
 fn open(directory: &Path) -> Result<Root, RootError> {
-    Root::open_or_create(directory, &domain(), SystemTime::now())
+    kept_in(directory).open(SystemTime::now())
 }
 
 fn files(directory: &Path) -> Vec<String> {
@@ -60,7 +71,7 @@ fn only_the_owner_can_read_the_key() {
 #[test]
 fn a_new_root_is_a_p256_authority_for_ten_years() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    let root = Root::generate(&domain(), now).unwrap();
+    let root = Root::generate(&domain(), LIFETIME, now).unwrap();
     assert_eq!(
         root.validity().not_after,
         now + Duration::from_secs(3650 * 86400)
@@ -139,17 +150,55 @@ fn a_certificate_that_may_not_sign_is_refused() {
 }
 
 #[test]
-fn an_expired_root_is_refused() {
+fn a_root_is_renewed_with_its_key_once_a_fifth_of_its_life_is_left_or_none() {
+    const YEAR: Duration = Duration::from_secs(365 * 86400);
     let directory = tempfile::tempdir().unwrap();
-    open(directory.path()).unwrap();
-    let later = SystemTime::now() + Duration::from_secs(3651 * 86400);
-    let error = Root::open_or_create(directory.path(), &domain(), later)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains(CERT_FILE) && error.contains("expired"),
-        "{error}"
-    );
+    let now = SystemTime::now();
+    let first = open(directory.path()).unwrap();
+    let at = |years: f64| {
+        kept_in(directory.path())
+            .open(now + YEAR.mul_f64(years))
+            .unwrap()
+    };
+    assert_eq!(at(7.9).pem(), first.pem());
+    let second = at(8.1);
+    assert_ne!(second.pem(), first.pem());
+    assert_eq!(open(directory.path()).unwrap().pem(), second.pem());
+    let of_workloads = || fs::read_to_string(directory.path().join(ROOT_FILE)).unwrap();
+    assert_eq!(of_workloads(), second.pem());
+    // Nobody looked for a long time.
+    let third = at(20.0);
+    assert_eq!(of_workloads(), third.pem());
+    for (root, until) in [(&second, 18.1), (&third, 30.0)] {
+        let end = root.validity().not_after;
+        let expected = now + YEAR.mul_f64(until);
+        assert!(end <= expected && end > expected - Duration::from_secs(3600));
+        assert!(first.is_of_the_same_key(root.pem()));
+        let parsed = |of: &Root| {
+            let (_, parsed) = X509Certificate::from_der(of.certificate()).unwrap();
+            (
+                parsed.subject().as_raw().to_vec(),
+                parsed.raw_serial().to_vec(),
+            )
+        };
+        assert_eq!(parsed(root).0, parsed(&first).0);
+        assert_ne!(
+            parsed(root).1,
+            parsed(&first).1,
+            "RFC 5280, 4.1.2.2: serial numbers are unique"
+        );
+    }
+}
+
+#[test]
+fn a_renewal_that_was_cut_off_between_its_files_is_completed() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path()).unwrap();
+    let renewed = first.renewed(LIFETIME, SystemTime::now()).unwrap();
+    fs::write(directory.path().join(CERT_FILE), renewed.pem()).unwrap();
+    assert_eq!(open(directory.path()).unwrap().pem(), renewed.pem());
+    let of_workloads = fs::read_to_string(directory.path().join(ROOT_FILE)).unwrap();
+    assert_eq!(of_workloads, renewed.pem());
 }
 
 #[test]

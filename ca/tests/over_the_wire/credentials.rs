@@ -144,8 +144,12 @@ async fn an_expired_or_foreign_certificate_gets_no_connection_and_disturbs_nobod
     // A root old enough to have signed a certificate of one hour that has expired since.
     let authority = start_with_root_from(SystemTime::now() - 3 * HOUR, &[]).await;
     let expired = authority.certificate(GREETER, SystemTime::now() - 2 * HOUR);
-    let foreign_root =
-        Root::generate(&"cluster.local".parse().unwrap(), SystemTime::now()).unwrap();
+    let foreign_root = Root::generate(
+        &"cluster.local".parse().unwrap(),
+        ca::root::LIFETIME,
+        SystemTime::now(),
+    )
+    .unwrap();
     let foreign = certificate_of(&foreign_root, GREETER, SystemTime::now());
     let good = authority.certificate(GREETER, SystemTime::now() - HOUR / 2);
     let identity = async |certificate| {

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::authorize::Subject;
 use ca::options::Options;
-use ca::root::Root;
+use ca::root::{Renewal, Root, RootDirectory};
 use ca::server::{Ca, ServerError};
 use ca_api::IstioCertificateRequest;
 use ca_api::istio_certificate_service_client::IstioCertificateServiceClient;
@@ -122,15 +122,19 @@ pub(crate) fn metrics() -> Router {
         .clone()
 }
 
+/// An authority that makes its root as it starts.
 pub(crate) async fn start(more: &[&str]) -> Authority {
-    start_with_root_from(SystemTime::now(), more).await
+    start_in(tempfile::tempdir().unwrap(), more).await
 }
 
 /// An authority whose root was made at the time `made`.
 pub(crate) async fn start_with_root_from(made: SystemTime, more: &[&str]) -> Authority {
     let directory = tempfile::tempdir().unwrap();
-    let trust_domain = "cluster.local".parse().unwrap();
-    Root::open_or_create(&directory.path().join("data"), &trust_domain, made).unwrap();
+    kept_in(directory.path()).open(made).unwrap();
+    start_in(directory, more).await
+}
+
+async fn start_in(directory: tempfile::TempDir, more: &[&str]) -> Authority {
     let signer = Signer::new("one");
     std::fs::write(directory.path().join("jwks.json"), signer.key_set()).unwrap();
     let shutdown = CancellationToken::new();
@@ -228,12 +232,17 @@ impl Authority {
 
     /// A certificate signed by this authority's root behind its back: for an hour from `issued`.
     pub(crate) fn certificate(&self, id: &str, issued: SystemTime) -> WorkloadCertificate {
-        let root = Root::open_or_create(
-            &self.directory.path().join("data"),
-            &"cluster.local".parse().unwrap(),
-            issued,
-        );
+        let root = kept_in(self.directory.path()).open(issued);
         certificate_of(&root.unwrap(), id, issued)
+    }
+}
+
+/// The root of the authority in `directory`.
+pub(crate) fn kept_in(directory: &Path) -> RootDirectory {
+    RootDirectory {
+        path: directory.join("data"),
+        trust_domain: "cluster.local".parse().unwrap(),
+        renewal: Renewal::default(),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Rotation, restart and disturbances, seen from connections that are open meanwhile.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ca_api::istio_certificate_service_client::IstioCertificateServiceClient;
 use hyper_util::rt::TokioIo;
-use identity::cert::fingerprint;
+use identity::cert::{self, fingerprint};
 use identity::tls::ClientTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -127,4 +127,44 @@ async fn shutdown_ends_although_a_caller_keeps_its_connection() {
     pod.send(request()).await.unwrap();
     authority.stop().await;
     drop(pod);
+}
+
+/// The root as a caller is told it, and when that and the leaf before it end.
+async fn told(pod: &Caller) -> (String, SystemTime, SystemTime) {
+    let chain = pod.send(request()).await.unwrap();
+    let end = |pem: &str| {
+        let parsed = cert::parse_chain(pem.as_bytes()).unwrap();
+        cert::Validity::of(&parsed[0]).unwrap().not_after
+    };
+    let (leaf, root) = (&chain[0], &chain[1]);
+    (root.clone(), end(root), end(leaf))
+}
+
+#[tokio::test]
+async fn a_root_that_nears_its_end_is_renewed_while_an_open_connection_goes_on() {
+    let more = ["--rootCertTTL", "5s", "--rootCertGracePercent", "60"];
+    let mut authority = start(&more).await;
+    let tls = authority.tls(None);
+    let open = connect(&authority, &tls).await;
+    let pod = caller_on(open, authority.signer.sign(&claims("default", "greeter")));
+    let (first, first_end, _) = told(&pod).await;
+    let start = Instant::now();
+    let mut renewals = 0;
+    let mut last = first.clone();
+    while SystemTime::now() < first_end + Duration::from_secs(2) {
+        let (root, root_end, leaf_end) = told(&pod).await;
+        assert!(SystemTime::now() < root_end && leaf_end <= root_end);
+        renewals += usize::from(root != last);
+        last = root;
+        assert!(start.elapsed() < DEADLINE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(renewals >= 2, "{renewals}");
+    // Who knows only the root of the beginning, which is over, still knows the authority by its key.
+    let anew = connect(&authority, &tls).await;
+    drop(anew);
+    authority.stop().await;
+    let kept =
+        std::fs::read_to_string(authority.directory.path().join("data/root-cert.pem")).unwrap();
+    assert_ne!(kept, first);
 }

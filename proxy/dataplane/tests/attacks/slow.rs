@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use crate::bystander::Bystanders;
 use crate::peers::{ask1, ask2, http1, http2};
 use crate::raw::{
-    CONTINUATION, DATA, END_HEADERS, HEADERS, PREFACE, SETTINGS, frame, next, post, request,
+    CONTINUATION, DATA, END_HEADERS, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame, next, post,
+    request,
 };
 use crate::victim::{Victim, resident};
 
@@ -43,8 +44,8 @@ fn trickle(address: SocketAddr, first: Vec<u8>, piece: Vec<u8>) -> JoinHandle<Ve
     })
 }
 
-/// The same by HTTP/2, where a stream may be all that ends. Whether something did.
-fn trickle2(address: SocketAddr, first: Vec<u8>, piece: Vec<u8>) -> JoinHandle<bool> {
+/// The same by HTTP/2, where its stream may be all that ends: by an answer, a reset or with the connection.
+fn trickle2(address: SocketAddr, first: Vec<u8>, piece: Vec<u8>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
         let hello = [PREFACE, &frame(SETTINGS, 0, 0, b""), &first].concat();
@@ -57,22 +58,20 @@ fn trickle2(address: SocketAddr, first: Vec<u8>, piece: Vec<u8>) -> JoinHandle<b
             }
         });
         let ended = async {
-            loop {
-                match next(&mut read).await {
-                    Some(frame) if frame.stream == 0 => {}
-                    Some(_) | None => return true,
+            while let Some(frame) = next(&mut read).await {
+                if frame.stream == 1 && [HEADERS, RST_STREAM].contains(&frame.kind) {
+                    return;
                 }
             }
         };
         let ended = tokio::time::timeout(Duration::from_secs(15), ended);
-        let ended = ended.await.expect("it may go on for ever");
+        ended.await.expect("it may go on for ever");
         sending.abort();
-        ended
     })
 }
 
-/// That all come to an end, and that meanwhile the process took no more than this for each.
-async fn all_end(victim: &Victim, told: Vec<JoinHandle<Vec<u8>>>, streams: Vec<JoinHandle<bool>>) {
+/// That all come to an end, those of HTTP/1.1 by 408, and that the process took no more than 32 KiB for each.
+async fn all_end(victim: &Victim, told: Vec<JoinHandle<Vec<u8>>>, streams: Vec<JoinHandle<()>>) {
     let before = resident();
     let others = Bystanders::at(victim.address).await;
     let clients = told.len() + streams.len();
@@ -81,7 +80,7 @@ async fn all_end(victim: &Victim, told: Vec<JoinHandle<Vec<u8>>>, streams: Vec<J
         assert!(told.starts_with("HTTP/1.1 408 "), "{told:?}");
     }
     for ended in streams {
-        assert!(ended.await.unwrap());
+        ended.await.unwrap();
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < clients * (32 << 10), "{grown}");
@@ -147,11 +146,9 @@ async fn trickling(first: Vec<u8>, piece: Vec<u8>) -> SocketAddr {
                 let mut buffer = [0; 4096];
                 let _ = socket.read(&mut buffer).await?;
                 socket.write_all(&first).await?;
-                loop {
-                    socket.write_all(&piece).await?;
+                while socket.write_all(&piece).await.is_ok() {
                     tokio::time::sleep(PAUSE).await;
                 }
-                #[allow(unreachable_code)]
                 Ok::<_, std::io::Error>(())
             });
         }
