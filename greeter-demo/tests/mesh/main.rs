@@ -11,6 +11,8 @@
 
 mod article;
 mod bad_input;
+mod crash;
+mod expiry;
 mod harness;
 mod host;
 mod interrupted;

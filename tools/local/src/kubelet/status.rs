@@ -135,7 +135,9 @@ pub fn of_pod(
     before: &Value,
     now: OffsetDateTime,
 ) -> Value {
-    let initialized = records.iter().all(Record::is_initialized);
+    // A sidecar that ends later does not undo it.
+    let has_begun = |record: &Record| record.role == Role::App && !record.id.is_empty();
+    let initialized = records.iter().any(has_begun) || records.iter().all(Record::is_initialized);
     let unready: Vec<&str> = records
         .iter()
         .filter(|record| record.role != Role::Init && !record.ready)
@@ -325,6 +327,22 @@ mod tests {
         assert_eq!(waiting["phase"], "Pending");
         assert_eq!(waiting["conditions"][1]["status"], "False");
         assert_eq!(waiting["initContainerStatuses"][0]["name"], "init");
+    }
+
+    #[test]
+    fn a_pod_stays_initialized_when_its_sidecar_ends_after_its_containers_began() {
+        let sidecar = Record {
+            state: State::Waiting {
+                reason: "CrashLoopBackOff",
+                message: String::new(),
+            },
+            started: false,
+            ..running("istio-proxy", Role::Sidecar, false)
+        };
+        let pod = status(&[sidecar, running("app", Role::App, true)], &Value::Null, 0);
+        assert_eq!(pod["phase"], "Running");
+        assert_eq!(pod["conditions"][1]["status"], "True");
+        assert_eq!(pod["conditions"][2]["status"], "False");
     }
 
     #[test]
