@@ -5,6 +5,7 @@ pub mod client;
 pub mod demo;
 pub mod greeter;
 pub mod hostname;
+pub mod many;
 pub mod metadata;
 pub mod report;
 pub mod server;

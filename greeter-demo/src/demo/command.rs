@@ -1,7 +1,7 @@
 //! Running `lateen` as its user would, and showing it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -47,19 +47,19 @@ pub enum DemoError {
 }
 
 /// `lateen local --name NAME` of one mesh.
-pub(super) struct Lateen {
+pub(crate) struct Lateen {
     program: PathBuf,
     name: String,
 }
 
 impl Lateen {
     /// The command for the mesh `name`.
-    pub(super) fn new(program: PathBuf, name: String) -> Self {
+    pub(crate) fn new(program: PathBuf, name: String) -> Self {
         Self { program, name }
     }
 
     /// The program as it can be called from any folder.
-    pub(super) fn program(&self) -> String {
+    pub(crate) fn program(&self) -> String {
         let absolute = std::path::absolute(&self.program);
         absolute
             .unwrap_or_else(|_| self.program.clone())
@@ -67,8 +67,24 @@ impl Lateen {
             .to_string()
     }
 
+    /// Starts the mesh with these image archives (`REFERENCE=FILE`) and, where one is given, this Envoy.
+    pub(crate) async fn up(
+        &self,
+        images: &[String],
+        envoy: Option<&Path>,
+    ) -> Result<(), DemoError> {
+        let mut arguments: Vec<OsString> = vec!["up".into(), "--quiet".into()];
+        for image in images {
+            arguments.extend(["--image".into(), image.into()]);
+        }
+        if let Some(envoy) = envoy {
+            arguments.extend(["--envoy".into(), envoy.into()]);
+        }
+        self.follow("up", arguments).await
+    }
+
     /// Runs a command, prints it and what it prints, as a terminal would show it.
-    pub(super) async fn show(&self, arguments: &[&str]) -> Result<(), DemoError> {
+    pub(crate) async fn show(&self, arguments: &[&str]) -> Result<(), DemoError> {
         println!("\n$ lateen local {}", arguments.join(" "));
         let text = self.output(arguments).await?;
         print!("{text}");
@@ -76,11 +92,7 @@ impl Lateen {
     }
 
     /// Runs a command whose progress goes straight to the terminal.
-    pub(super) async fn follow(
-        &self,
-        shown: &str,
-        arguments: Vec<OsString>,
-    ) -> Result<(), DemoError> {
+    async fn follow(&self, shown: &str, arguments: Vec<OsString>) -> Result<(), DemoError> {
         println!("\n$ lateen local {shown}");
         let status = self
             .command(arguments)
@@ -98,7 +110,7 @@ impl Lateen {
     }
 
     /// Runs a command and returns its standard output.
-    pub(super) async fn output(&self, arguments: &[&str]) -> Result<String, DemoError> {
+    pub(crate) async fn output(&self, arguments: &[&str]) -> Result<String, DemoError> {
         let words = arguments.iter().map(OsString::from).collect();
         let output = self
             .command(words)
@@ -117,7 +129,7 @@ impl Lateen {
     }
 
     /// Runs a command and reads its standard output as JSON.
-    pub(super) async fn json<T: serde::de::DeserializeOwned>(
+    pub(crate) async fn json<T: serde::de::DeserializeOwned>(
         &self,
         arguments: &[&str],
     ) -> Result<T, DemoError> {

@@ -1,7 +1,7 @@
 //! The demonstration: the same client in the same deployment, without a mesh and with one.
 
 mod access_log;
-mod command;
+pub(crate) mod command;
 pub mod privilege;
 mod steps;
 

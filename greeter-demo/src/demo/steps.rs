@@ -1,7 +1,6 @@
 //! The demonstration's steps, in order.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -63,7 +62,7 @@ async fn interrupted() {
 async fn steps(demo: &Demo, lateen: &Lateen) -> Result<Outcome, DemoError> {
     let manifest = demo.manifest.to_string_lossy().into_owned();
     let requests = demo.requests.to_string();
-    up(demo, lateen).await?;
+    lateen.up(&demo.images, demo.envoy.as_deref()).await?;
 
     println!("\n== Without a mesh ==");
     lateen.show(&["apply", "-f", &manifest]).await?;
@@ -103,17 +102,6 @@ async fn steps(demo: &Demo, lateen: &Lateen) -> Result<Outcome, DemoError> {
     };
     println!("\n== In short: one connection, {requests} requests ==\n\n{outcome}");
     Ok(outcome)
-}
-
-async fn up(demo: &Demo, lateen: &Lateen) -> Result<(), DemoError> {
-    let mut arguments: Vec<OsString> = vec!["up".into(), "--quiet".into()];
-    for image in &demo.images {
-        arguments.extend(["--image".into(), image.into()]);
-    }
-    if let Some(envoy) = &demo.envoy {
-        arguments.extend(["--envoy".into(), envoy.into()]);
-    }
-    lateen.follow("up", arguments).await
 }
 
 /// The deployment's pods that are not going away, with the READY column each has.
