@@ -6,6 +6,7 @@ pub mod apply;
 pub mod controller;
 pub mod daemon;
 pub mod dns;
+pub mod event;
 pub mod export;
 pub mod forwards;
 pub mod kubelet;

@@ -4,6 +4,7 @@
 pub mod deployment;
 pub mod endpoints;
 pub mod garbage;
+pub mod job;
 pub mod namespace;
 pub mod replicaset;
 pub mod rollout;
@@ -51,6 +52,7 @@ pub fn pass(view: &View, context: Context<'_>) -> Vec<Action> {
     actions.extend(service::reconcile(view));
     actions.extend(deployment::reconcile(view, context));
     actions.extend(replicaset::reconcile(view, context));
+    actions.extend(job::reconcile(view, context));
     actions.extend(endpoints::reconcile(view, context.node));
     actions
 }

@@ -10,6 +10,7 @@ use super::env;
 use super::envoy::TARGET;
 use super::pod::Pod;
 use super::runtime::{ImageContent, Running, Start};
+use crate::event::Severity;
 use crate::object::text;
 
 /// Why a container does not run, with Kubernetes' reason.
@@ -109,6 +110,9 @@ pub async fn start(
         .start(start)
         .await
         .map_err(because("RunContainerError"))?;
+    let told = |reason, message| pod.note_of(container, Severity::Normal, reason, message);
+    told("Created", format!("Created container: {container_name}"));
+    told("Started", format!("Started container {container_name}"));
     Ok((id, image.digest.clone(), running))
 }
 
@@ -126,6 +130,25 @@ fn forget_old_logs(directory: &Path, restart: u32) {
 
 async fn image(pod: &Pod, container: &Value) -> Result<Arc<ImageContent>, NotStarted> {
     let reference = text(container, "/image");
+    let opened = open_image(pod, reference).await;
+    match &opened {
+        Ok(_) => pod.note_of(
+            container,
+            Severity::Normal,
+            "Pulled",
+            format!("Container image {reference:?} already present on machine"),
+        ),
+        Err(NotStarted { message, .. }) => pod.note_of(
+            container,
+            Severity::Warning,
+            "Failed",
+            format!("Failed to pull image {reference:?}: {message}"),
+        ),
+    }
+    opened
+}
+
+async fn open_image(pod: &Pod, reference: &str) -> Result<Arc<ImageContent>, NotStarted> {
     let archive = pod
         .node
         .images

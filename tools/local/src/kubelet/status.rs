@@ -157,11 +157,19 @@ pub fn of_pod(
         made.insert("lastTransitionTime".to_owned(), json!(since));
         if !holds && !reason.is_empty() {
             made.insert("reason".to_owned(), json!(reason));
-            made.insert("message".to_owned(), json!(message));
+            if !message.is_empty() {
+                made.insert("message".to_owned(), json!(message));
+            }
         }
         Value::Object(made)
     };
-    let not_ready = format!("containers with unready status: [{}]", unready.join(" "));
+    let (not_ready_reason, not_ready) = match phase {
+        "Succeeded" => ("PodCompleted", String::new()),
+        _ => (
+            "ContainersNotReady",
+            format!("containers with unready status: [{}]", unready.join(" ")),
+        ),
+    };
     let incomplete: Vec<&str> = records
         .iter()
         .filter(|record| !record.is_initialized())
@@ -180,8 +188,8 @@ pub fn of_pod(
             condition("PodReadyToStartContainers", !pod_ip.is_empty(), "", String::new()),
             condition("Initialized", initialized, "ContainersNotInitialized",
                 format!("containers with incomplete status: [{}]", incomplete.join(" "))),
-            condition("Ready", ready, "ContainersNotReady", not_ready.clone()),
-            condition("ContainersReady", ready, "ContainersNotReady", not_ready),
+            condition("Ready", ready, not_ready_reason, not_ready.clone()),
+            condition("ContainersReady", ready, not_ready_reason, not_ready),
             condition("PodScheduled", true, "", String::new()),
         ],
         "hostIP": host_ip,

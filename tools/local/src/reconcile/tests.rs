@@ -385,3 +385,80 @@ fn deleting_a_deployment_takes_its_pods_along() {
     cluster.settle();
     assert!(cluster.pods().is_empty() && cluster.of("ReplicaSet").is_empty());
 }
+
+fn said(cluster: &Cluster, kind: &str) -> Vec<String> {
+    let events = cluster.store.events().list();
+    let mut said: Vec<String> = events
+        .iter()
+        .filter(|event| text(event, "/involvedObject/kind") == kind)
+        .map(|event| format!("{}: {}", text(event, "/reason"), text(event, "/message")))
+        .collect();
+    said.sort();
+    said
+}
+
+#[test]
+fn controllers_tell_what_they_do_in_kubernetes_words() {
+    let cluster = Cluster::new();
+    cluster.apply(web(1));
+    cluster.settle();
+    let set = name(&cluster.of("ReplicaSet")[0]).to_owned();
+    let pod = name(&cluster.pods()[0]).to_owned();
+    let key = Key::of(&cluster.deployment()).unwrap();
+    let none = json!({"spec": {"replicas": 0}});
+    cluster.store.patch(&key, &none).unwrap();
+    cluster.settle();
+    assert_eq!(
+        said(&cluster, "Deployment"),
+        [
+            format!("ScalingReplicaSet: Scaled down replica set {set} from 1 to 0"),
+            format!("ScalingReplicaSet: Scaled up replica set {set} from 0 to 1"),
+        ]
+    );
+    assert_eq!(
+        said(&cluster, "ReplicaSet"),
+        [
+            format!("SuccessfulCreate: Created pod: {pod}"),
+            format!("SuccessfulDelete: Deleted pod: {pod}"),
+        ]
+    );
+}
+
+#[test]
+fn a_pod_that_cannot_be_made_is_one_event_however_often_it_is_tried() {
+    let cluster = Cluster::new();
+    let mut deployment = web(1);
+    deployment["spec"]["template"]["spec"]["serviceAccountName"] = json!("robot");
+    cluster.apply(deployment);
+    for _ in 0..3 {
+        cluster.settle();
+        once(&cluster.store, "n", &cluster.admission);
+    }
+    let said = said(&cluster, "ReplicaSet");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("FailedCreate: Error creating: pods \"web-"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_job_tells_of_its_pods_and_its_end() {
+    let cluster = Cluster::new();
+    cluster.apply(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "sums"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}));
+    cluster.settle();
+    let pod = cluster.pods()[0].clone();
+    let status = json!({"phase": "Succeeded"});
+    cluster
+        .store
+        .set_status(&Key::of(&pod).unwrap(), uid(&pod), status);
+    cluster.settle();
+    assert_eq!(
+        said(&cluster, "Job"),
+        [
+            "Completed: Job completed".to_owned(),
+            format!("SuccessfulCreate: Created pod: {}", name(&pod)),
+        ]
+    );
+}

@@ -346,3 +346,163 @@ async fn when_the_kubelet_stops_every_pod_has_ended() {
     assert_eq!(fake.pods(), 0);
     assert_eq!(fake.signals().len(), 1);
 }
+
+fn told(world: &World) -> Vec<String> {
+    let events = world.store.events().list();
+    events
+        .iter()
+        .map(|event| {
+            let field = text(event, "/involvedObject/fieldPath");
+            let (reason, message) = (text(event, "/reason"), text(event, "/message"));
+            format!("{reason} {field}: {message}")
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pods_life_is_told_in_the_kubelets_words() {
+    let world = World::new();
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app"}]}));
+    world.until(&key, is_ready).await;
+    world.store.delete(&key, Some(1)).unwrap();
+    world.until(&key, Value::is_null).await;
+    assert_eq!(
+        told(&world),
+        [
+            "Scheduled : Successfully assigned default/p to n",
+            "Pulled spec.containers{main}: Container image \"app\" already present on machine",
+            "Created spec.containers{main}: Created container: main",
+            "Started spec.containers{main}: Started container main",
+            "Killing spec.containers{main}: Stopping container main",
+        ]
+    );
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_probes_and_crashes_are_told_with_their_reason() {
+    let world = World::new();
+    world.fake.exits("main", &[1, 1, 1]);
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app",
+        "livenessProbe": {"exec": {"command": ["check"]}, "failureThreshold": 1}}]}));
+    world
+        .until(&key, |pod| {
+            text(pod, "/status/containerStatuses/0/state/waiting/reason") == "CrashLoopBackOff"
+        })
+        .await;
+    world.until(&key, is_ready).await;
+    world.fake.answers(&[1]);
+    world
+        .until(&key, |pod| {
+            pod["status"]["containerStatuses"][0]["restartCount"] == 4
+        })
+        .await;
+    let told = told(&world);
+    let uid = text(&world.store.get(&key).unwrap(), "/metadata/uid").to_owned();
+    for expected in [
+        format!(
+            "BackOff spec.containers{{main}}: Back-off restarting failed container main in pod p_default({uid})"
+        ),
+        "Unhealthy spec.containers{main}: Liveness probe failed: command exited with 1".to_owned(),
+        "Killing spec.containers{main}: Container main failed liveness probe, will be restarted"
+            .to_owned(),
+    ] {
+        assert!(told.contains(&expected), "{expected}: {told:#?}");
+    }
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_and_a_missing_volume_are_told() {
+    let world = World::new();
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "nowhere"}],
+        "volumes": [{"name": "v", "configMap": {"name": "late"}}]}));
+    world
+        .until(&key, |pod| {
+            !text(pod, "/status/containerStatuses/0/state/waiting/message").is_empty()
+        })
+        .await;
+    assert!(
+        told(&world).contains(
+            &"FailedMount : MountVolume.SetUp failed for volume \"v\" : configmap \"late\" not found"
+                .to_owned()
+        ),
+        "{:#?}",
+        told(&world)
+    );
+    world
+        .store
+        .create(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late", "namespace": "default"}}))
+        .unwrap();
+    world
+        .until(&key, |pod| {
+            text(pod, "/status/containerStatuses/0/state/waiting/reason") == "ErrImagePull"
+        })
+        .await;
+    let told = told(&world);
+    assert!(
+        told.iter()
+            .any(|t| t
+                .starts_with("Failed spec.containers{main}: Failed to pull image \"nowhere\": ")),
+        "{told:#?}"
+    );
+    assert!(
+        told.contains(&"Failed spec.containers{main}: Error: ErrImagePull".to_owned()),
+        "{told:#?}"
+    );
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_pods_sidecars_end_and_it_has_succeeded() {
+    let world = World::new();
+    world.fake.exits("main", &[0]);
+    let key = world.pod(json!({"restartPolicy": "Never",
+        "initContainers": [
+            {"name": "proxy", "image": "app", "restartPolicy": "Always"},
+            {"name": "second", "image": "app", "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "image": "app"}]}));
+    let pod = world
+        .until(&key, |pod| {
+            text(pod, "/status/phase") == "Succeeded"
+                && pod["status"]["initContainerStatuses"][0]["state"]
+                    .get("terminated")
+                    .is_some()
+        })
+        .await;
+    assert_eq!(pod["status"]["conditions"][2]["reason"], "PodCompleted");
+    assert_eq!(
+        world.fake.signals(),
+        [
+            ("second".to_owned(), Signal::SIGTERM),
+            ("proxy".to_owned(), Signal::SIGTERM)
+        ]
+    );
+    assert_eq!(
+        world.fake.started(),
+        ["proxy", "second", "main"],
+        "nothing starts again"
+    );
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_run_again_on_failure_keeps_its_sidecar_until_it_succeeds() {
+    let world = World::new();
+    world.fake.exits("main", &[1, 0]);
+    let key = world.pod(json!({"restartPolicy": "OnFailure",
+        "initContainers": [{"name": "proxy", "image": "app", "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "image": "app"}]}));
+    world
+        .until(&key, |pod| text(pod, "/status/phase") == "Succeeded")
+        .await;
+    world
+        .until(&key, |pod| {
+            pod["status"]["initContainerStatuses"][0]["state"]
+                .get("terminated")
+                .is_some()
+        })
+        .await;
+    assert_eq!(world.fake.started(), ["proxy", "main", "main"]);
+    world.down().await;
+}
