@@ -9,6 +9,7 @@ pub mod dns;
 pub mod event;
 pub mod export;
 pub mod forwards;
+pub mod fronts;
 pub mod kubelet;
 pub mod logs;
 pub mod manifest;

@@ -44,6 +44,7 @@ pub fn once(store: &Store, node: &str, admission: &Admission) -> bool {
         now: OffsetDateTime::now_utc(),
         suffix: &random::suffix,
         node,
+        is_free: &crate::fronts::is_free,
     };
     let mut failed = false;
     let view = store.view();

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::env::expand;
-use super::runtime::{ImageContent, Mount};
+use super::quantity;
+use super::runtime::{ImageContent, Limits, Mount};
 use crate::object::{integer, list, text};
 
 /// Which of a pod's containers this is.
@@ -156,6 +157,39 @@ pub fn capabilities(container: &Value) -> (Vec<String>, Vec<String>) {
     }
 }
 
+/// What `resources` allow the container.
+///
+/// # Errors
+/// Names a quantity that cannot be read.
+pub fn limits(container: &Value) -> Result<Limits, String> {
+    let quantity = |kind: &str, resource: &str| -> Result<Option<u64>, String> {
+        let Some(value) = container.pointer(&format!("/resources/{kind}/{resource}")) else {
+            return Ok(None);
+        };
+        let written = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        quantity::milli(&written)
+            .and_then(|milli| u64::try_from(milli).ok())
+            .map(Some)
+            .ok_or_else(|| {
+                format!(
+                    "container {:?}: resources.{kind}.{resource}: {written:?} is no quantity: write one as 100m, 1.5 or 128Mi",
+                    text(container, "/name")
+                )
+            })
+    };
+    let cpu_limit = quantity("limits", "cpu")?.filter(|milli| *milli > 0);
+    Ok(Limits {
+        memory: quantity("limits", "memory")?
+            .map(|milli| milli / 1000)
+            .filter(|bytes| *bytes > 0),
+        millicores: cpu_limit,
+        // A request that is absent follows the limit.
+        requested_millicores: quantity("requests", "cpu")?.or(cpu_limit),
+    })
+}
+
 /// Where the container's `volumeMounts` lead, given the host directory of every volume.
 ///
 /// # Errors
@@ -258,6 +292,32 @@ mod tests {
         assert_eq!(as_user(&pod, &json!({})).uid, 7);
         let from_image = as_user(&json!({}), &json!({}));
         assert_eq!((from_image.uid, from_image.gid), (65532, 65532));
+    }
+
+    #[test]
+    fn limits_are_read_as_quantities_and_a_request_follows_its_limit() {
+        let container = json!({"name": "c", "resources": {
+            "limits": {"cpu": "250m", "memory": "64Mi"}, "requests": {"memory": "1Mi"}}});
+        assert_eq!(
+            limits(&container),
+            Ok(Limits {
+                memory: Some(64 << 20),
+                millicores: Some(250),
+                requested_millicores: Some(250),
+            })
+        );
+        let whole = json!({"resources": {"limits": {"cpu": 2}, "requests": {"cpu": "0.5"}}});
+        let read = limits(&whole).unwrap();
+        assert_eq!(
+            (read.millicores, read.requested_millicores, read.memory),
+            (Some(2000), Some(500), None)
+        );
+        let bad = json!({"name": "c", "resources": {"limits": {"memory": "lots"}}});
+        assert!(
+            limits(&bad)
+                .unwrap_err()
+                .contains("resources.limits.memory: \"lots\"")
+        );
     }
 
     #[test]

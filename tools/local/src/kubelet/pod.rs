@@ -94,6 +94,16 @@ impl Pod {
         uid(&self.object)
     }
 
+    /// The object as it was when the pod was taken on.
+    pub fn object(&self) -> &Arc<Value> {
+        &self.object
+    }
+
+    /// The running containers by name.
+    pub fn containers(&self) -> BTreeMap<String, Arc<dyn Running>> {
+        self.lock().running.clone()
+    }
+
     /// A running container by name.
     pub fn container(&self, name: &str) -> Option<Arc<dyn Running>> {
         self.lock().running.get(name).cloned()

@@ -101,6 +101,7 @@ pub async fn start(
             &pod.node.dns.to_string(),
             &pod.node.domain,
         ),
+        limits: container::limits(container).map_err(&config)?,
         log: log_directory.join(format!("{restart}.log")),
         directory,
     };

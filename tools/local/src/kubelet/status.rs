@@ -11,6 +11,8 @@ use crate::object::{age, list, text};
 pub struct Ended {
     /// Exit status.
     pub code: i32,
+    /// The kernel killed a process of it for its memory limit.
+    pub out_of_memory: bool,
     /// When it started.
     pub started: OffsetDateTime,
     /// When it ended.
@@ -90,7 +92,11 @@ impl Record {
         let ended = |end: &Ended| {
             json!({"terminated": {
                 "exitCode": end.code,
-                "reason": if end.code == 0 { "Completed" } else { "Error" },
+                "reason": match (end.code, end.out_of_memory) {
+                    (0, _) => "Completed",
+                    (_, true) => "OOMKilled",
+                    (_, false) => "Error",
+                },
                 "startedAt": age::timestamp(end.started),
                 "finishedAt": age::timestamp(end.finished),
                 "containerID": format!("lateen://{}", self.id),
@@ -340,6 +346,7 @@ mod tests {
         let end = |code| Record {
             state: State::Ended(Ended {
                 code,
+                out_of_memory: false,
                 started: at(0),
                 finished: at(1),
             }),

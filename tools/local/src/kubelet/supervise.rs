@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::container::{self, Role};
 use super::pod::Pod;
 use super::probe::{Probe, Verdict, check};
-use super::runtime::Running;
+use super::runtime::{End, Running};
 use super::start::{NotStarted, start};
 use super::status::{Ended, State};
 use crate::event::Severity;
@@ -209,11 +209,19 @@ async fn once(pod: &Arc<Pod>, container: &Value, restart: u32) -> Result<i32, No
             watch(&pod, &container, &running, probes).await;
         })
     });
-    let code = running.exit().await;
+    if let Some(why) = running.unlimited() {
+        let message = format!("Limits of container {name} are not in force: {why}");
+        pod.note_of(container, Severity::Warning, "LimitsNotEnforced", message);
+    }
+    let End {
+        code,
+        out_of_memory,
+    } = running.exit().await;
     stop_probes.cancel();
     let _ = watching.await;
     let end = Ended {
         code,
+        out_of_memory,
         started,
         finished: OffsetDateTime::now_utc(),
     };

@@ -25,7 +25,7 @@ use crate::object::{integer, name};
 use crate::runtime::Machine;
 use crate::store::Store;
 use crate::token::{Signer, TokenError};
-use crate::{export, forwards, kubelet, reconcile};
+use crate::{export, forwards, fronts, kubelet, reconcile};
 
 pub use leftovers::{Leftovers, clean};
 pub use state::{DEFAULT_STATE, StateDirectory};
@@ -349,6 +349,7 @@ impl Mesh {
                 }
             }
         });
+        tasks.spawn(fronts::run(Arc::clone(&self.store), Arc::clone(&runtime)));
         tasks.spawn(forwards::run(Arc::clone(&self.store), runtime));
         tasks.spawn(root_certificate::run(Arc::clone(&self.store), root));
         tasks.spawn({

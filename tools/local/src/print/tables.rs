@@ -213,9 +213,20 @@ fn service(object: &Value, age: String) -> (Vec<String>, Vec<String>) {
         ("ExternalName", _) | (_, "") => "<none>",
         (_, address) => address,
     };
+    let mut balancer = joined(
+        list(object, "/status/loadBalancer/ingress")
+            .iter()
+            .map(|ingress| match text(ingress, "/ip") {
+                "" => text(ingress, "/hostname").to_owned(),
+                ip => ip.to_owned(),
+            }),
+    );
+    if balancer.is_empty() {
+        balancer.push_str("<pending>");
+    }
     let external = match kind {
         "ExternalName" => text(object, "/spec/externalName"),
-        "LoadBalancer" => "<pending>",
+        "LoadBalancer" => balancer.as_str(),
         _ => "<none>",
     };
     let ports = joined(list(object, "/spec/ports").iter().map(|port| {

@@ -44,6 +44,7 @@ impl World {
                 now: self.now,
                 suffix: &suffix,
                 node: "n",
+                is_free: &|_| true,
             };
             for action in reconcile(&self.store.view(), context) {
                 match action {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::Question;
-use crate::kubelet::runtime::{Reader, Running, Runtime};
+use crate::kubelet::runtime::{Program, Reader, Running, Runtime};
 
 /// Bytes of an answer that are read at most.
 const ANSWER_LIMIT: usize = 10 * 1024;
@@ -253,7 +253,10 @@ fn is_serving(frame: &[u8]) -> bool {
 
 async fn exec(running: &Arc<dyn Running>, command: Vec<String>) -> Result<(), String> {
     let execution = running
-        .exec(command, false)
+        .exec(Program {
+            args: command,
+            ..Program::default()
+        })
         .await
         .map_err(|error| error.to_string())?;
     let (code, out, err) = tokio::join!(

@@ -506,3 +506,109 @@ async fn a_pod_that_is_run_again_on_failure_keeps_its_sidecar_until_it_succeeds(
     assert_eq!(world.fake.started(), ["proxy", "main", "main"]);
     world.down().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ran_out_of_memory_says_so() {
+    let world = World::new();
+    world.fake.runs_out_of_memory("main");
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app"}]}));
+    let pod = world
+        .until(&key, |pod| {
+            pod["status"]["containerStatuses"][0]["restartCount"] == 1
+        })
+        .await;
+    let last = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
+    assert_eq!(last["reason"], "OOMKilled");
+    assert_eq!(last["exitCode"], 137);
+    world.down().await;
+}
+
+/// A TLS server with a certificate that nobody signed, which answers one request after the other with `status`.
+async fn https_server(status: &'static str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let made = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).await.unwrap();
+            assert!(request[..length].starts_with(b"GET /health HTTP/1.1\r\n"));
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let _ = stream.shutdown().await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn an_https_probe_asks_whoever_signed_the_certificate() {
+    for (status, message) in [
+        ("200 OK", None),
+        (
+            "503 Service Unavailable",
+            Some("HTTP probe failed with statuscode: 503"),
+        ),
+    ] {
+        let world = World::new();
+        world.fake.serves(8443, https_server(status).await);
+        let key = world.pod(json!({"containers": [{"name": "main", "image": "app",
+            "readinessProbe": {"httpGet": {"path": "/health", "port": 8443, "scheme": "HTTPS"}, "periodSeconds": 1}}]}));
+        match message {
+            None => drop(world.until(&key, is_ready).await),
+            Some(message) => {
+                let wanted =
+                    format!("Unhealthy spec.containers{{main}}: Readiness probe failed: {message}");
+                while !told(&world).contains(&wanted) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+        world.down().await;
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_probe_asks_the_health_service_and_http_says_where_it_failed() {
+    let (reporter, service) = tonic_health::server::health_reporter();
+    reporter
+        .set_service_status("shop", tonic_health::ServingStatus::Serving)
+        .await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(
+        tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)),
+    );
+    let world = World::new();
+    world.fake.serves(9000, port);
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app",
+        "readinessProbe": {"grpc": {"port": 9000, "service": "shop"}, "periodSeconds": 1}}]}));
+    world.until(&key, is_ready).await;
+    reporter
+        .set_service_status("shop", tonic_health::ServingStatus::NotServing)
+        .await;
+    let told_wanted = "Unhealthy spec.containers{main}: Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")".to_owned();
+    while !told(&world).contains(&told_wanted) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.down().await;
+
+    let world = World::new();
+    world.pod(json!({"containers": [{"name": "main", "image": "app",
+        "readinessProbe": {"httpGet": {"path": "/x", "port": 1}, "periodSeconds": 1}}]}));
+    let refused = "Unhealthy spec.containers{main}: Readiness probe failed: Get \"http://10.244.0.2:1/x\": dial tcp 10.244.0.2:1: connect: connection refused".to_owned();
+    while !told(&world).contains(&refused) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.down().await;
+}
