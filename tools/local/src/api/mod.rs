@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod exec;
+pub mod lines;
 mod logs;
 mod objects;
 pub mod port_forward;
