@@ -30,6 +30,11 @@ impl Cluster {
         cluster
     }
 
+    fn refused(&self, object: Value) -> String {
+        let applied = crate::apply::one(&self.store, object, "default", "n", &self.admission);
+        applied.error.unwrap()
+    }
+
     fn apply(&self, object: Value) {
         let applied = crate::apply::one(&self.store, object, "default", "n", &self.admission);
         assert_eq!(applied.error, None);
@@ -461,4 +466,88 @@ fn a_job_tells_of_its_pods_and_its_end() {
             format!("SuccessfulCreate: Created pod: {}", name(&pod)),
         ]
     );
+}
+
+#[test]
+fn a_node_port_out_of_range_or_of_another_service_is_refused_and_one_in_use_is_not_given_out() {
+    let cluster = Cluster::new();
+    let service = |name: &str, port: u32| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80, "nodePort": port}]}})
+    };
+    assert_eq!(
+        cluster.refused(service("a", 80)),
+        "Service \"a\" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767"
+    );
+    cluster.apply(service("a", 30999));
+    cluster.apply(service("a", 30999));
+    assert!(
+        cluster
+            .refused(service("b", 30999))
+            .ends_with("provided port is already allocated")
+    );
+
+    let given = |taken: Option<u16>| {
+        let view = crate::store::View::from_iter([json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "c", "namespace": "default"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80}]}})]);
+        let context = Context {
+            now: OffsetDateTime::now_utc(),
+            suffix: &random::suffix,
+            node: "n",
+            is_free: &|port| Some(port) != taken,
+        };
+        let [Action::Put(complete)] = &crate::controller::service::reconcile(&view, context)[..]
+        else {
+            panic!("one Service is completed");
+        };
+        u16::try_from(complete["spec"]["ports"][0]["nodePort"].as_u64().unwrap()).unwrap()
+    };
+    let first = given(None);
+    assert!((30_000..32_768).contains(&first));
+    assert_eq!(given(None), first, "the same after every start");
+    assert_ne!(given(Some(first)), first);
+}
+
+#[test]
+fn a_job_that_could_never_end_or_changes_its_pods_is_refused() {
+    let cluster = Cluster::new();
+    let job = |policy: Option<&str>, image: &str| {
+        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "sums"},
+            "spec": {"template": {"spec": {"containers": [{"name": "c", "image": image}]}}}});
+        if let Some(policy) = policy {
+            job["spec"]["template"]["spec"]["restartPolicy"] = json!(policy);
+        }
+        job
+    };
+    assert_eq!(
+        cluster.refused(job(None, "i")),
+        "Job.batch \"sums\" is invalid: spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""
+    );
+    assert!(
+        cluster
+            .refused(job(Some("Always"), "i"))
+            .contains("Unsupported value: \"Always\"")
+    );
+    cluster.apply(job(Some("Never"), "i"));
+    cluster.settle();
+    cluster.apply(job(Some("Never"), "i"));
+    assert!(
+        cluster
+            .refused(job(Some("Never"), "j"))
+            .contains("field is immutable")
+    );
+}
+
+#[test]
+fn a_secrets_plain_text_is_stored_encoded() {
+    let cluster = Cluster::new();
+    cluster.apply(
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+        "stringData": {"pw": "hunter"}, "data": {"a": "Yg=="}}),
+    );
+    let secret = &cluster.of("Secret")[0];
+    assert_eq!(secret["data"], json!({"a": "Yg==", "pw": "aHVudGVy"}));
+    assert_eq!(secret["type"], "Opaque");
+    assert!(secret.get("stringData").is_none());
 }

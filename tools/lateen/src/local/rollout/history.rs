@@ -5,7 +5,7 @@ use local::controller::deployment::REVISION;
 use local::controller::template::HASH_LABEL;
 use local::object::{is_controlled_by, list, strings, uid};
 use local::print::describe::describe_template;
-use local::print::table::render;
+use local::print::tabs::align;
 use serde_json::{Map, Value, json};
 
 use super::{Named, deployment};
@@ -36,18 +36,13 @@ pub(super) async fn history(client: &Client, named: &Named, one: i64) -> Result<
             describe_template(&template(&revision.set))
         ));
     }
-    let mut rows = vec![vec!["REVISION".to_owned(), "CHANGE-CAUSE".to_owned()]];
-    rows.extend(revisions.iter().map(|revision| {
+    let mut table = "REVISION\tCHANGE-CAUSE\n".to_owned();
+    for revision in &revisions {
         let cause = strings(&revision.set, "/metadata/annotations").remove(CAUSE);
-        vec![
-            revision.number.to_string(),
-            cause.unwrap_or_else(|| "<none>".to_owned()),
-        ]
-    }));
-    output::text(&format!(
-        "deployment.apps/{name} \n{}\n",
-        render(&rows).replace("   ", "  ")
-    ))
+        let cause = cause.unwrap_or_else(|| "<none>".to_owned());
+        table.push_str(&format!("{}\t{cause}\n", revision.number));
+    }
+    output::text(&format!("deployment.apps/{name} \n{}\n", align(&table)))
 }
 
 pub(super) async fn undo(client: &Client, named: &Named, to: i64) -> Result<(), Failure> {
