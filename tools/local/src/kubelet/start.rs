@@ -9,7 +9,8 @@ use super::container::{self, User};
 use super::env;
 use super::envoy::TARGET;
 use super::pod::Pod;
-use super::runtime::{ImageContent, Running, Start};
+use super::runtime::{ImageContent, Mount, Running, Start};
+use super::volume;
 use crate::event::Severity;
 use crate::object::text;
 
@@ -52,7 +53,14 @@ pub async fn start(
     let mut env = env::build(container, &image.env, &facts, &pod.node.store.view())
         .map_err(because("CreateContainerConfigError"))?;
     let volumes = pod.lock().volumes.clone();
-    let mut mounts = container::mounts(container, &volumes).map_err(&config)?;
+    let mut mounts = Vec::new();
+    for mount in container::mounts(container, &volumes, &env).map_err(&config)? {
+        mounts.push(Mount {
+            source: volume::inside(&mount.volume, &mount.sub_path).map_err(&config)?,
+            target: mount.target,
+            read_only: mount.read_only,
+        });
+    }
     if let (PROXY, Some(envoy)) = (container_name, &pod.node.envoy) {
         mounts.extend_from_slice(envoy.mounts());
         env.push(("ENVOY_PATH".to_owned(), TARGET.to_owned()));

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::controller::deployment::wanted;
 use crate::dns::serve::Zone;
+use crate::dns::upstream::Upstream;
 use crate::kubelet::envoy::{Envoy, EnvoyError};
 use crate::kubelet::image::Images;
 use crate::kubelet::node::{Node, NodeParts, node_root};
@@ -332,6 +333,7 @@ impl Mesh {
         let zone = Zone {
             store: Arc::clone(&self.store),
             domain: DOMAIN.into(),
+            upstream: Arc::new(Upstream::of_machine()),
         };
         let mut tasks = lock(&self.tasks);
         tasks.spawn(reconcile::run(

@@ -29,7 +29,8 @@ pub(crate) fn config_maps_and_secrets_reach_variables_and_files() {
                     {"name": "cm", "mountPath": "/cm"},
                     {"name": "cm", "mountPath": "/one/greeting.txt", "subPath": "greeting"},
                     {"name": "s", "mountPath": "/s", "readOnly": true},
-                    {"name": "work", "mountPath": "/work", "subPathExpr": "$(NAME)/deep"}]}],
+                    {"name": "work", "mountPath": "/work", "subPathExpr": "$(NAME)/deep"},
+                    {"name": "work", "mountPath": "/whole"}]}],
             "volumes": [
                 {"name": "cm", "configMap": {"name": "cm", "items": [
                     {"key": "greeting", "path": "greeting"}, {"key": "other", "path": "below/other", "mode": 0o400}]}},
@@ -47,7 +48,10 @@ pub(crate) fn config_maps_and_secrets_reach_variables_and_files() {
             shell("stat -L -c %a /cm/greeting /cm/below/other /s/password").await,
             "644\n400\n440\n"
         );
-        assert_eq!(shell("echo x > /work/file && cat /work/file").await, "x\n");
+        assert_eq!(
+            shell("echo x > /work/file && cat /whole/p/deep/file").await,
+            "x\n"
+        );
         assert!(
             shell("echo x > /s/new")
                 .await

@@ -136,7 +136,12 @@ impl World {
     }
 
     /// The object once it is as wanted.
-    pub(crate) async fn until(&self, kind: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(
+        &self,
+        kind: &str,
+        name: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let begun = tokio::time::Instant::now();
         let which = Which {
             namespace: Some("default"),
