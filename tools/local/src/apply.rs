@@ -2,12 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::admission::{Admission, admit};
-use crate::controller::service::SERVICES;
+use crate::controller::service::{FIRST_NODE_PORT, NODE_PORTS, SERVICES};
 use crate::mesh::Applied;
-use crate::object::{Key, child, name, text};
+use crate::object::{Key, child, integer, list, name, text};
 use crate::store::apply::check_key;
 use crate::store::{Outcome, Store};
 
@@ -28,7 +30,12 @@ pub fn one(
     let applied = match text(&object, "/kind") {
         "Pod" => pod(store, object, namespace, node, admission),
         "Service" => check_cluster_ip(store, &object, namespace)
+            .and_then(|()| check_node_ports(store, &object, namespace))
             .and_then(|()| other(store, object, namespace)),
+        "Job" => {
+            check_job(store, &object, namespace).and_then(|()| other(store, object, namespace))
+        }
+        "Secret" => other(store, secret(object), namespace),
         _ => other(store, object, namespace),
     };
     if let (true, Ok(_), Some(name)) = (is_namespace, &applied, namespace_name) {
@@ -100,6 +107,110 @@ fn check_cluster_ip(store: &Store, service: &Value, namespace: &str) -> Result<(
         ));
     }
     Ok(())
+}
+
+/// The key under which `object` is stored when it names no namespace of its own.
+fn key_in(object: &Value, namespace: &str) -> Option<Key> {
+    let mut key = Key::of(object)?;
+    if key.namespace.is_empty() {
+        key.namespace = namespace.to_owned();
+    }
+    Some(key)
+}
+
+/// Refuses node ports that a Service cannot have, as the API server does.
+fn check_node_ports(store: &Store, service: &Value, namespace: &str) -> Result<(), String> {
+    let own = key_in(service, namespace);
+    let view = store.view();
+    for (index, port) in list(service, "/spec/ports").iter().enumerate() {
+        let Some(asked) = integer(port, "/nodePort").filter(|asked| *asked != 0) else {
+            continue;
+        };
+        let invalid = |problem: String| {
+            Err(format!(
+                "Service {:?} is invalid: spec.ports[{index}].nodePort: Invalid value: {asked}: {problem}",
+                name(service)
+            ))
+        };
+        let (first, last) = (
+            i64::from(FIRST_NODE_PORT),
+            i64::from(FIRST_NODE_PORT + NODE_PORTS - 1),
+        );
+        if !(first..=last).contains(&asked) {
+            return invalid(format!(
+                "provided port is not in the valid range. The range of valid ports is {first}-{last}"
+            ));
+        }
+        let taken = view
+            .of_kind("", "Service")
+            .filter(|(key, _)| Some(*key) != own.as_ref())
+            .flat_map(|(_, other)| list(other, "/spec/ports"))
+            .any(|other| integer(other, "/nodePort") == Some(asked));
+        if taken {
+            return invalid("provided port is already allocated".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses Jobs that could never end, or that change what their pods run.
+fn check_job(store: &Store, job: &Value, namespace: &str) -> Result<(), String> {
+    let invalid = |field: &str, problem: &str| {
+        Err(format!(
+            "Job.batch {:?} is invalid: {field}: {problem}",
+            name(job)
+        ))
+    };
+    match text(job, "/spec/template/spec/restartPolicy") {
+        "Never" | "OnFailure" => {}
+        "" => {
+            return invalid(
+                "spec.template.spec.restartPolicy",
+                "Required value: valid values: \"OnFailure\", \"Never\"",
+            );
+        }
+        other => {
+            return invalid(
+                "spec.template.spec.restartPolicy",
+                &format!(
+                    "Unsupported value: {other:?}: supported values: \"OnFailure\", \"Never\""
+                ),
+            );
+        }
+    }
+    if text(job, "/spec/completionMode") == "Indexed" {
+        return invalid(
+            "spec.completionMode",
+            "lateen local runs Jobs of mode NonIndexed alone: leave it out",
+        );
+    }
+    let before = key_in(job, namespace).and_then(|key| store.get(&key));
+    if let Some(before) = before {
+        let containers = "/spec/template/spec/containers";
+        if before.pointer(containers) != job.pointer(containers) {
+            return invalid(
+                "spec.template",
+                "Invalid value: field is immutable: delete the Job and apply it again",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A Secret's `stringData` becomes `data`, as the API server stores it.
+fn secret(mut object: Value) -> Value {
+    let plain = crate::object::strings(&object, "/stringData");
+    crate::object::as_map(&mut object).remove("stringData");
+    if !plain.is_empty() {
+        let data = child(&mut object, "data");
+        for (key, value) in plain {
+            data.insert(key, Value::String(STANDARD.encode(value)));
+        }
+    }
+    crate::object::as_map(&mut object)
+        .entry("type")
+        .or_insert_with(|| Value::String("Opaque".to_owned()));
+    object
 }
 
 /// A new pod is admitted (injected, defaulted). One that is there keeps its spec: only its labels and

@@ -1,5 +1,7 @@
 //! Carries out what the controllers want, and admits pods on their way into the store.
 
+mod notes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +9,11 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::admission::{Admission, admit};
-use crate::controller::{Action, Context, pass};
-use crate::object::{Key, age, is_controlled_by, list, name, text, uid};
+use crate::controller::{Action, Context, job, pass};
+use crate::event::{Note, Severity};
+use crate::object::{Key, age, list, name, text, uid};
 use crate::random;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, View};
 
 /// How long after a failed action the controllers look again when nothing changes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -21,9 +24,16 @@ pub async fn run(store: Arc<Store>, node: String, admission: Arc<Admission>) {
     loop {
         objects.mark_unchanged();
         let failed = once(&store, &node, &admission);
+        let now = OffsetDateTime::now_utc();
+        let due = job::due(&store.view(), now)
+            .map(|due| Duration::try_from(due - now).unwrap_or_default());
+        let again = match (failed, due) {
+            (true, due) => Some(due.unwrap_or(TRY_AGAIN).min(TRY_AGAIN)),
+            (false, due) => due,
+        };
         tokio::select! {
             changed = objects.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(TRY_AGAIN), if failed => {}
+            () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
         }
     }
 }
@@ -34,10 +44,12 @@ pub fn once(store: &Store, node: &str, admission: &Admission) -> bool {
         now: OffsetDateTime::now_utc(),
         suffix: &random::suffix,
         node,
+        is_free: &crate::fronts::is_free,
     };
     let mut failed = false;
-    for action in pass(&store.view(), context) {
-        if let Err(problem) = carry_out(store, action, node, admission) {
+    let view = store.view();
+    for action in pass(&view, context) {
+        if let Err(problem) = carry_out(store, &view, action, node, admission) {
             tracing::warn!(problem, "a controller's action failed");
             failed = true;
         }
@@ -47,10 +59,21 @@ pub fn once(store: &Store, node: &str, admission: &Admission) -> bool {
 
 fn carry_out(
     store: &Store,
+    view: &View,
     action: Action,
     node: &str,
     admission: &Admission,
 ) -> Result<(), String> {
+    // Asked before: what a deletion is about is not there after it.
+    let note = notes::of(&action, view);
+    let done = put(store, action, node, admission);
+    if let (Ok(()), Some((about, note))) = (&done, note) {
+        store.events().note(&about, note);
+    }
+    done
+}
+
+fn put(store: &Store, action: Action, node: &str, admission: &Admission) -> Result<(), String> {
     let done = match action {
         Action::Create(object) => return create(store, object, node, admission),
         Action::Put(object) => store.put(object).map(drop),
@@ -80,7 +103,6 @@ fn create(store: &Store, object: Value, node: &str, admission: &Admission) -> Re
     if key.kind != "Pod" {
         return store.create(object).map(drop).map_err(|e| e.to_string());
     }
-    let owner = owner_of(store, &object);
     match admit(&object, &store.view(), node, admission) {
         Ok(admitted) => store.create(admitted).map(drop).map_err(|e| e.to_string()),
         Err(problem) => {
@@ -90,31 +112,30 @@ fn create(store: &Store, object: Value, node: &str, admission: &Admission) -> Re
                 "" => problem,
                 shared => problem.replace(name(&object), shared),
             };
-            if let Some((key, set)) = owner {
-                note_failure(store, &key, &set, &problem);
+            if let Some((key, owner)) = notes::owner_of(&store.view(), &object) {
+                note_failure(store, &key, &owner, &problem);
             }
             Err(problem)
         }
     }
 }
 
-fn owner_of(store: &Store, pod: &Value) -> Option<(Key, Arc<Value>)> {
-    let view = store.view();
-    list(pod, "/metadata/ownerReferences").first()?;
-    view.of_kind("apps", "ReplicaSet")
-        .find(|(_, set)| is_controlled_by(pod, uid(set)))
-        .map(|(key, set)| (key.clone(), Arc::clone(set)))
-}
-
-/// The ReplicaSet says why it has no pods, as Kubernetes' does.
-fn note_failure(store: &Store, key: &Key, set: &Value, problem: &str) {
-    let known = list(set, "/status/conditions")
+/// The owner says why it has no pods, as Kubernetes' ReplicaSets and Jobs do.
+fn note_failure(store: &Store, key: &Key, owner: &Value, problem: &str) {
+    let note = Note::new(
+        notes::component(&key.kind),
+        Severity::Warning,
+        "FailedCreate",
+        format!("Error creating: {problem}"),
+    );
+    store.events().note(owner, note);
+    let known = list(owner, "/status/conditions")
         .iter()
         .any(|condition| text(condition, "/message") == problem);
-    if known {
+    if known || key.kind != "ReplicaSet" {
         return;
     }
-    let mut status = set.get("status").cloned().unwrap_or_else(|| json!({}));
+    let mut status = owner.get("status").cloned().unwrap_or_else(|| json!({}));
     crate::object::as_map(&mut status).insert(
         "conditions".to_owned(),
         json!([{
@@ -122,7 +143,7 @@ fn note_failure(store: &Store, key: &Key, set: &Value, problem: &str) {
             "message": problem, "lastTransitionTime": age::timestamp(OffsetDateTime::now_utc()),
         }]),
     );
-    store.set_status(key, uid(set), status);
+    store.set_status(key, uid(owner), status);
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::cgroup::Group;
 use crate::process_identity::ProcessIdentity;
 
 /// In each container's directory.
@@ -18,14 +19,16 @@ const FILE: &str = "processes.json";
 pub(crate) struct Record {
     owner: ProcessIdentity,
     processes: Vec<ProcessIdentity>,
+    group: Group,
 }
 
 impl Record {
-    pub(crate) fn of_owner() -> Result<Self, Error> {
+    pub(crate) fn of_owner(group: &Group) -> Result<Self, Error> {
         let pid = i32::try_from(std::process::id()).unwrap_or_default();
         Ok(Self {
             owner: ProcessIdentity::of(pid).map_err(Error::file("read", "/proc/self/stat"))?,
             processes: Vec::new(),
+            group: group.clone(),
         })
     }
 
@@ -92,6 +95,7 @@ fn remove(directory: &Path, record: &Record) -> Result<(), Error> {
         // It may end by itself in between.
         let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
     }
+    record.group.remove();
     for mount in mounts_below(directory)? {
         umount2(&mount, MntFlags::MNT_DETACH)
             .map_err(|error| Error::file("unmount", &mount)(error.into()))?;
@@ -132,7 +136,10 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let mine = state.path().join("mine");
         std::fs::create_dir(&mine).unwrap();
-        Record::of_owner().unwrap().write(&mine).unwrap();
+        Record::of_owner(&Group::default())
+            .unwrap()
+            .write(&mine)
+            .unwrap();
         let foreign = state.path().join("foreign");
         std::fs::create_dir(&foreign).unwrap();
         assert!(cleanup(state.path()).unwrap().is_empty());
@@ -147,6 +154,7 @@ mod tests {
         let record = Record {
             owner: ProcessIdentity::gone(1),
             processes: vec![ProcessIdentity::gone(2)],
+            group: Group::default(),
         };
         record.write(&left).unwrap();
         assert_eq!(cleanup(state.path()).unwrap(), ["left"]);

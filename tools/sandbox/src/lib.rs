@@ -9,6 +9,7 @@
 //! a container run in the same executable.
 
 pub mod capabilities;
+pub mod cgroup;
 pub mod cleanup;
 pub mod container;
 mod cri_log;

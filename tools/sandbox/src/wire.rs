@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::Capabilities;
+use crate::cgroup::{Group, Limits};
 use crate::container::{Exit, Mount};
 use crate::process_identity::ProcessIdentity;
 
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) netns: Option<PathBuf>,
     pub(crate) log: PathBuf,
     pub(crate) log_limit: u64,
+    pub(crate) group: Group,
+    pub(crate) limits: Limits,
     pub(crate) program: Program,
 }
 
@@ -54,10 +57,19 @@ pub(crate) enum Order {
 /// reports by the end of its socket, which its `execve` closes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
-    /// The program runs; pid as the owner sees it.
-    Started(i32),
+    /// The program runs.
+    Started {
+        /// As the owner sees it.
+        pid: i32,
+        /// Why limits that were asked for are not in force.
+        unlimited: Option<String>,
+        group: Group,
+    },
     Failed(String),
-    Exited(Exit),
+    Exited {
+        exit: Exit,
+        out_of_memory: bool,
+    },
 }
 
 /// A program to be executed in the namespaces of a running container.
@@ -65,6 +77,9 @@ pub(crate) enum Event {
 pub(crate) struct JoinPlan {
     pub(crate) init: ProcessIdentity,
     pub(crate) program: Program,
+    pub(crate) group: Group,
+    /// Its streams are a terminal that becomes its session's own.
+    pub(crate) terminal: bool,
 }
 
 pub(crate) fn send<T: Serialize>(mut socket: &UnixStream, message: &T) -> std::io::Result<()> {

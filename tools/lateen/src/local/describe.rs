@@ -2,19 +2,24 @@
 
 use clap::Args;
 use local::api::client::{Client, Which};
-use local::object::text;
-use local::print::describe::{describe_namespace, describe_other, describe_pod, describe_service};
+use local::object::{namespace, text};
+use local::print::describe::{
+    describe_deployment, describe_job, describe_namespace, describe_other, describe_pod,
+    describe_service, events_of,
+};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::target::parse;
 use crate::failure::Failure;
 use crate::output;
 
-/// Show one object in detail
+/// Show objects in detail, with their events
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lateen local describe namespace default
   lateen local describe pod/NAME
+  lateen local describe pods -l app=web
   lateen local describe service web -n probe")]
 pub(super) struct DescribeArgs {
     /// KIND [NAME...] or KIND/NAME...
@@ -22,23 +27,30 @@ pub(super) struct DescribeArgs {
     targets: Vec<String>,
     #[command(flatten)]
     scope: super::Scope,
+    /// Labels that objects must have
+    #[arg(short = 'l', long)]
+    selector: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
 }
 
 pub(super) async fn describe(client: &Client, args: DescribeArgs) -> Result<(), Failure> {
-    let namespace = Which {
-        namespace: Some(&args.scope.namespace),
+    let which = Which {
+        namespace: (!args.all_namespaces).then_some(args.scope.namespace.as_str()),
+        selector: args.selector.as_deref(),
         ..Which::default()
     };
     let mut first = true;
     for target in parse(&args.targets)? {
         let objects = if target.names.is_empty() {
-            items(&client.get(&target.kind, &namespace).await?)
+            items(&client.get(&target.kind, &which).await?)
         } else {
             let mut objects = Vec::new();
             for name in &target.names {
                 let which = Which {
                     name: Some(name),
-                    ..namespace.clone()
+                    ..which.clone()
                 };
                 objects.push(client.get(&target.kind, &which).await?);
             }
@@ -48,21 +60,32 @@ pub(super) async fn describe(client: &Client, args: DescribeArgs) -> Result<(), 
             if !std::mem::take(&mut first) {
                 output::text("\n\n")?;
             }
-            output::text(&one(client, &object, &namespace).await?)?;
+            output::text(&one(client, &object).await?)?;
         }
     }
     Ok(())
 }
 
-async fn one(client: &Client, object: &Value, namespace: &Which<'_>) -> Result<String, Failure> {
+async fn one(client: &Client, object: &Value) -> Result<String, Failure> {
+    let beside = async |kind: &str| {
+        let which = Which {
+            namespace: Some(match namespace(object) {
+                "" => "default",
+                own => own,
+            }),
+            ..Which::default()
+        };
+        Ok::<_, Failure>(items(&client.get(kind, &which).await?))
+    };
+    let events = events_of(&beside("events").await?, object);
+    let now = OffsetDateTime::now_utc();
     Ok(match text(object, "/kind") {
         "Namespace" => describe_namespace(object),
-        "Pod" => describe_pod(object),
-        "Service" => {
-            let slices = client.get("endpointslices", namespace).await?;
-            describe_service(object, &items(&slices))
-        }
-        _ => describe_other(object),
+        "Pod" => describe_pod(object, &events, now),
+        "Service" => describe_service(object, &beside("endpointslices").await?, &events, now),
+        "Deployment" => describe_deployment(object, &beside("replicasets").await?, &events, now),
+        "Job" => describe_job(object, &events, now),
+        _ => describe_other(object, &events, now),
     })
 }
 

@@ -4,10 +4,12 @@ use std::io::Write;
 
 use clap::Args;
 use local::api::client::Client;
-use local::api::exec::{EXIT, FAILED, STDERR, STDIN, STDOUT, read_frame, write_frame};
+use local::api::exec::{EXIT, FAILED, RESIZE, STDERR, STDIN, STDOUT, read_frame, write_frame};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::terminal::{self, Raw};
 use crate::failure::Failure;
 
 /// Run a program in a container
@@ -15,7 +17,8 @@ use crate::failure::Failure;
 #[command(after_help = "Examples:
   lateen local exec POD -- /greeter-client --help
   lateen local exec POD -c istio-proxy -- pilot-agent request GET stats
-  echo hello | lateen local exec -i POD -- cat")]
+  echo hello | lateen local exec -i POD -- cat
+  lateen local exec -it POD -- sh")]
 pub(super) struct ExecArgs {
     /// The pod
     #[arg(value_name = "POD")]
@@ -26,6 +29,9 @@ pub(super) struct ExecArgs {
     /// Pass standard input on
     #[arg(short = 'i', long)]
     stdin: bool,
+    /// Standard input is a terminal, and the program gets one
+    #[arg(short = 't', long)]
+    tty: bool,
     #[command(flatten)]
     scope: super::Scope,
     /// The program and its arguments
@@ -38,6 +44,9 @@ struct Asked {
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<String>,
     stdin: bool,
+    tty: bool,
+    rows: u16,
+    columns: u16,
     command: String,
 }
 
@@ -52,17 +61,23 @@ pub(super) async fn exec(client: &Client, args: ExecArgs) -> Result<(), Failure>
         container: args.container,
         command: &args.command,
     };
-    let code = run(
-        client,
-        program,
-        args.stdin,
-        |channel, payload| match channel {
-            Channel::Output => show(&mut std::io::stdout(), payload),
-            Channel::Error => show(&mut std::io::stderr(), payload),
-        },
-    )
-    .await?;
-    match code {
+    let terminal = (args.tty && args.stdin).then(Raw::take).flatten();
+    if args.tty && args.stdin && terminal.is_none() {
+        eprintln!("Unable to use a TTY - input is not a terminal or the right kind of file");
+    }
+    let input = match (&terminal, args.stdin) {
+        (Some(_), _) => Input::Terminal,
+        (None, true) => Input::Stream,
+        (None, false) => Input::None,
+    };
+    let ran = carry(client, program, input, |channel, payload| match channel {
+        Channel::Output => show(&mut std::io::stdout(), payload),
+        Channel::Error => show(&mut std::io::stderr(), payload),
+    })
+    .await;
+    // Before anything is said on it.
+    drop(terminal);
+    match ran? {
         0 => Ok(()),
         code => Err(Failure {
             message: format!("command terminated with exit code {code}"),
@@ -89,26 +104,53 @@ pub(crate) enum Channel {
     Error,
 }
 
+/// What a program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// Nothing.
+    None,
+    /// This one's standard input.
+    Stream,
+    /// This one's terminal, key by key.
+    Terminal,
+}
+
 /// Runs a program in a container, with this one's standard input if it is wanted. Its exit status.
 pub(crate) async fn run(
     client: &Client,
     program: Program<'_>,
     stdin: bool,
+    written: impl FnMut(Channel, &[u8]) -> std::io::Result<()>,
+) -> Result<i32, Failure> {
+    let input = if stdin { Input::Stream } else { Input::None };
+    carry(client, program, input, written).await
+}
+
+async fn carry(
+    client: &Client,
+    program: Program<'_>,
+    input: Input,
     mut written: impl FnMut(Channel, &[u8]) -> std::io::Result<()>,
 ) -> Result<i32, Failure> {
+    let size = terminal::size();
     let asked = Asked {
         container: program.container,
-        stdin,
+        stdin: input != Input::None,
+        tty: input == Input::Terminal,
+        rows: size.rows,
+        columns: size.columns,
         command: serde_json::to_string(program.command)
             .map_err(|error| Failure::error(error.to_string()))?,
     };
     let connection = client.exec(program.namespace, program.pod, &asked).await?;
     let (mut from, mut to) = tokio::io::split(connection);
     let input = tokio::spawn(async move {
-        if stdin {
-            // A program that ended reads no more; its exit status is what counts.
-            let _ = send_input(&mut to).await;
-        }
+        // A program that ended reads no more; its exit status is what counts.
+        let _ = match input {
+            Input::None => Ok(()),
+            Input::Stream => send_input(&mut to).await,
+            Input::Terminal => send_keys(&mut to).await,
+        };
         to
     });
     let code = loop {
@@ -141,6 +183,28 @@ async fn send_input(to: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
         write_frame(to, STDIN, buffer.get(..length).unwrap_or_default()).await?;
         if length == 0 {
             return Ok(());
+        }
+    }
+}
+
+/// As [`send_input`], and the terminal's size when it changes.
+async fn send_keys(to: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+    let mut stdin = tokio::io::stdin();
+    let mut resized = signal(SignalKind::window_change())?;
+    let mut buffer = vec![0; 4 * 1024];
+    loop {
+        tokio::select! {
+            length = stdin.read(&mut buffer) => match length? {
+                0 => return Ok(()),
+                length => {
+                    write_frame(to, STDIN, buffer.get(..length).unwrap_or_default()).await?;
+                }
+            },
+            _ = resized.recv() => {
+                let size = terminal::size();
+                let bytes = [size.rows.to_be_bytes(), size.columns.to_be_bytes()].concat();
+                write_frame(to, RESIZE, &bytes).await?;
+            }
         }
     }
 }

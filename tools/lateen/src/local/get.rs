@@ -1,16 +1,19 @@
 //! `get`.
 
-use clap::{Args, ValueEnum};
+mod format;
+mod order;
+mod show;
+mod watch;
+
+use clap::Args;
 use local::api::client::{Client, Which};
-use local::object::{Key, text};
-use local::print::tables::table;
-use local::print::{json, yaml};
+use local::object::text;
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use super::target::{Target, parse};
 use crate::failure::Failure;
-use crate::output;
+use format::Format;
+use order::{FieldSelector, SortBy};
 
 /// Show objects
 #[derive(Debug, Args)]
@@ -19,6 +22,10 @@ use crate::output;
   lateen local get pods -o wide -A
   lateen local get services,deployments -n istio-system
   lateen local get pod/NAME -o yaml
+  lateen local get pods -w
+  lateen local get events --field-selector involvedObject.name=NAME
+  lateen local get pods -o jsonpath='{.items[*].status.podIP}'
+  lateen local get pods -o custom-columns=NAME:.metadata.name,IP:.status.podIP
   lateen local get endpointslices -l kubernetes.io/service-name=web")]
 pub(super) struct GetArgs {
     /// KIND [NAME...], KIND/NAME..., KIND,KIND or all
@@ -29,23 +36,27 @@ pub(super) struct GetArgs {
     /// All namespaces
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// How to print
-    #[arg(short, long, value_enum)]
+    /// How to print: wide, yaml, json, name, jsonpath=TEMPLATE or custom-columns=HEADING:PATH,...
+    #[arg(short, long, value_name = "FORMAT", value_parser = format::parse)]
     output: Option<Format>,
     /// Labels that objects must have
     #[arg(short = 'l', long)]
     selector: Option<String>,
+    /// Fields that objects must have, such as status.phase=Running
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = order::selector)]
+    field_selector: Option<FieldSelector>,
+    /// The field to sort by, such as .metadata.creationTimestamp
+    #[arg(long, value_name = "PATH", value_parser = order::sort_by)]
+    sort_by: Option<SortBy>,
+    /// Show the objects, then every change of them until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+    /// As --watch, without the objects that are there at the beginning
+    #[arg(long)]
+    watch_only: bool,
     /// Leave the table's headings out
     #[arg(long)]
     no_headers: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Wide,
-    Yaml,
-    Json,
-    Name,
 }
 
 /// Objects of one kind.
@@ -56,20 +67,34 @@ struct Group {
 
 pub(super) async fn get(client: &Client, args: GetArgs) -> Result<(), Failure> {
     let targets = parse(&args.targets)?;
+    if args.watch || args.watch_only {
+        return watch::watch(client, &targets, &args).await;
+    }
     let mut failures = Vec::new();
     let mut groups = Vec::new();
     for target in &targets {
         match fetch(client, target, &args, &mut failures).await {
-            Ok(group) => groups.push(group),
+            Ok(group) => groups.push(arranged(group, &args)),
             Err(failure) => failures.push(failure.message),
         }
     }
-    print(&targets, &groups, &args)?;
+    show::print(&targets, &groups, &args)?;
     if failures.is_empty() {
         Ok(())
     } else {
         Err(Failure::plain(failures.join("\n")))
     }
+}
+
+/// Only what was asked for by field, in the order that was asked for.
+fn arranged(mut group: Group, args: &GetArgs) -> Group {
+    if let Some(selector) = &args.field_selector {
+        group.objects.retain(|object| selector.matches(object));
+    }
+    if let Some(by) = &args.sort_by {
+        by.sort(&mut group.objects);
+    }
+    group
 }
 
 async fn fetch(
@@ -78,12 +103,7 @@ async fn fetch(
     args: &GetArgs,
     failures: &mut Vec<String>,
 ) -> Result<Group, Failure> {
-    let namespace = (!args.all_namespaces).then_some(args.scope.namespace.as_str());
-    let which = Which {
-        namespace,
-        selector: args.selector.as_deref(),
-        ..Which::default()
-    };
+    let which = which(args);
     if target.names.is_empty() {
         let found = client.get(&target.kind, &which).await?;
         return Ok(Group {
@@ -120,57 +140,10 @@ async fn fetch(
     })
 }
 
-fn print(targets: &[Target], groups: &[Group], args: &GetArgs) -> Result<(), Failure> {
-    let all: Vec<Value> = groups.iter().flat_map(|g| g.objects.clone()).collect();
-    let single = matches!(targets, [target] if target.names.len() == 1);
-    match args.output {
-        Some(Format::Yaml) => output::text(&yaml(&all, single).map_err(Failure::error)?)?,
-        Some(Format::Json) => output::text(&json(&all, single).map_err(Failure::error)?)?,
-        Some(Format::Name) => {
-            for key in all.iter().filter_map(Key::of) {
-                output::line(key.reference())?;
-            }
-        }
-        None | Some(Format::Wide) => print_tables(targets, groups, args)?,
+fn which(args: &GetArgs) -> Which<'_> {
+    Which {
+        namespace: (!args.all_namespaces).then_some(args.scope.namespace.as_str()),
+        selector: args.selector.as_deref(),
+        ..Which::default()
     }
-    Ok(())
-}
-
-fn print_tables(targets: &[Target], groups: &[Group], args: &GetArgs) -> Result<(), Failure> {
-    let filled: Vec<&Group> = groups.iter().filter(|g| !g.objects.is_empty()).collect();
-    let asked_by_name = targets.iter().any(|target| !target.names.is_empty());
-    if filled.is_empty() && !asked_by_name && !groups.is_empty() {
-        let namespaced = groups
-            .iter()
-            .any(|group| local::object::kinds::is_namespaced(&group.kind));
-        if args.all_namespaces || !namespaced {
-            eprintln!("No resources found");
-        } else {
-            eprintln!("No resources found in {} namespace.", args.scope.namespace);
-        }
-    }
-    let several = targets.len() > 1 && groups.len() > 1;
-    for (index, group) in filled.iter().enumerate() {
-        if index > 0 {
-            output::line("")?;
-        }
-        let prefix = match group.objects.first().and_then(Key::of) {
-            Some(key) if several => format!("{}/", key.resource()),
-            _ => String::new(),
-        };
-        let namespaced = local::object::kinds::is_namespaced(&group.kind);
-        let shown = table(
-            &group.kind,
-            &group.objects,
-            args.all_namespaces && namespaced,
-            args.output == Some(Format::Wide),
-            &prefix,
-            OffsetDateTime::now_utc(),
-        );
-        let skipped = usize::from(args.no_headers);
-        for line in shown.lines().skip(skipped) {
-            output::line(line)?;
-        }
-    }
-    Ok(())
 }

@@ -7,9 +7,12 @@ pub(crate) mod exec;
 mod get;
 mod label;
 mod logs;
+mod port_forward;
 mod rollout;
 mod scale;
 mod target;
+mod terminal;
+mod top;
 mod up;
 
 use std::path::PathBuf;
@@ -48,9 +51,9 @@ enum Command {
     Down,
     /// Show objects
     Get(get::GetArgs),
-    /// Show one object in detail
+    /// Show objects in detail, with their events
     Describe(describe::DescribeArgs),
-    /// Print a container's log
+    /// Print containers' logs
     Logs(logs::LogsArgs),
     /// Run a program in a container
     Exec(exec::ExecArgs),
@@ -60,10 +63,14 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Delete objects
     Delete(delete::DeleteArgs),
-    /// Restart a Deployment or wait for its rollout
+    /// Restart a Deployment, wait for its rollout, look at its history or go back
     Rollout(rollout::RolloutArgs),
     /// Set the number of pods
     Scale(scale::ScaleArgs),
+    /// Reach ports of a pod from this machine
+    PortForward(port_forward::PortForwardArgs),
+    /// Show what pods use of the machine
+    Top(top::TopArgs),
 }
 
 /// Which mesh a command speaks to.
@@ -112,6 +119,8 @@ pub fn run(args: LocalArgs) -> Result<(), Failure> {
             Command::Delete(args) => delete::delete(&place.client(), args).await,
             Command::Rollout(args) => rollout::rollout(&place.client(), args).await,
             Command::Scale(args) => scale::scale(&place.client(), args).await,
+            Command::PortForward(args) => port_forward::port_forward(&place.client(), args).await,
+            Command::Top(args) => top::top(&place.client(), args).await,
         }
     });
     // A read of standard input may still block a thread.

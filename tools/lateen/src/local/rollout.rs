@@ -1,4 +1,6 @@
-//! `rollout restart` and `rollout status`.
+//! `rollout restart`, `status`, `history` and `undo`.
+
+mod history;
 
 use std::time::Duration;
 
@@ -12,11 +14,13 @@ use super::target::one;
 use crate::failure::Failure;
 use crate::output;
 
-/// Restart a Deployment or wait for its rollout
+/// Restart a Deployment, wait for its rollout, look at its history or go back
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lateen local rollout restart deployment web
-  lateen local rollout status deployment/web --timeout 60s")]
+  lateen local rollout status deployment/web --timeout 60s
+  lateen local rollout history deployment/web --revision 2
+  lateen local rollout undo deployment/web")]
 pub(super) struct RolloutArgs {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +30,22 @@ pub(super) struct RolloutArgs {
 enum Command {
     /// Replace all pods, step by step
     Restart(Named),
+    /// Show the revisions that can be gone back to
+    History {
+        #[command(flatten)]
+        named: Named,
+        /// The pod template of one revision
+        #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
+        revision: i64,
+    },
+    /// Go back to an earlier revision
+    Undo {
+        #[command(flatten)]
+        named: Named,
+        /// The revision; 0 for the one before
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        to_revision: i64,
+    },
     /// Wait until all pods are of the newest template and available
     Status {
         #[command(flatten)]
@@ -67,6 +87,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(super) async fn rollout(client: &Client, args: RolloutArgs) -> Result<(), Failure> {
     match args.command {
         Command::Restart(named) => restart(client, &named).await,
+        Command::History { named, revision } => history::history(client, &named, revision).await,
+        Command::Undo { named, to_revision } => history::undo(client, &named, to_revision).await,
         Command::Status {
             named,
             timeout,

@@ -10,7 +10,7 @@ pub(crate) struct Target {
 }
 
 /// `all`, as kubectl has it.
-const ALL: [&str; 4] = ["pods", "services", "deployments", "replicasets"];
+const ALL: [&str; 5] = ["pods", "services", "deployments", "replicasets", "jobs"];
 
 /// Reads the words after the verb.
 pub(crate) fn parse(words: &[String]) -> Result<Vec<Target>, Failure> {

@@ -14,8 +14,8 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::net::UnixStream;
 
-use super::exec::PROTOCOL;
 use super::{Apply, ApplyResult, Failure, NO_RESOURCE_TYPE, SOCKET, Status};
+use super::{exec, port_forward};
 
 /// A connection that was upgraded for `exec`.
 pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
@@ -184,6 +184,43 @@ impl Client {
         checked(response).await.map(Response::into_body)
     }
 
+    /// The objects and every change of them, one JSON object `{"type", "object"}` a line; read the body as it comes.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn watch(&self, kind: &str, which: &Which<'_>) -> Result<Incoming, ClientError> {
+        let path = format!("/v1/watch/{}?{}", escape(kind), query(which));
+        let request = self.request(Method::GET, &path, None)?;
+        let response = self.send(request).await?;
+        checked(response).await.map(Response::into_body)
+    }
+
+    /// What the pods use of the machine.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn usage(&self) -> Result<Value, ClientError> {
+        self.call(Method::GET, "/v1/usage", None).await
+    }
+
+    /// A connection to a port of the pod's own loopback.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::Refused`] when nobody listens there.
+    pub async fn port_forward(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+    ) -> Result<Upgraded, ClientError> {
+        let path = format!(
+            "/v1/port-forward/{}/{}?port={port}",
+            escape(namespace),
+            escape(pod)
+        );
+        self.upgrade(&path, port_forward::PROTOCOL).await
+    }
+
     /// Executes a program in a container; speak [`super::exec`]'s frames over the connection.
     ///
     /// # Errors
@@ -200,13 +237,17 @@ impl Client {
             escape(pod),
             query(options)
         );
-        let mut request = self.request(Method::POST, &path, None)?;
+        self.upgrade(&path, exec::PROTOCOL).await
+    }
+
+    async fn upgrade(&self, path: &str, protocol: &'static str) -> Result<Upgraded, ClientError> {
+        let mut request = self.request(Method::POST, path, None)?;
         let headers = request.headers_mut();
         headers.insert(
             header::CONNECTION,
             header::HeaderValue::from_static("upgrade"),
         );
-        headers.insert(header::UPGRADE, header::HeaderValue::from_static(PROTOCOL));
+        headers.insert(header::UPGRADE, header::HeaderValue::from_static(protocol));
         let response = self.send(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             checked(response).await?;

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::Failure;
 use super::logs::{find, pick};
 use super::server::Shared;
-use crate::kubelet::runtime::{Execution, Reader, Writer};
+use crate::kubelet::runtime::{Execution, Program, Reader, TerminalSize, Writer};
 
 /// Input of the program; client to daemon.
 pub const STDIN: u8 = 0;
@@ -27,6 +27,8 @@ pub const STDERR: u8 = 2;
 pub const EXIT: u8 = 3;
 /// Why it could not run.
 pub const FAILED: u8 = 4;
+/// The size of its terminal, lines and characters a line (16 bits each); client to daemon.
+pub const RESIZE: u8 = 5;
 /// The name of the protocol in `Upgrade`.
 pub const PROTOCOL: &str = "lateen-exec";
 /// The longest payload that is accepted.
@@ -68,6 +70,12 @@ pub(super) struct Asked {
     container: Option<String>,
     #[serde(default)]
     stdin: bool,
+    #[serde(default)]
+    tty: bool,
+    #[serde(default)]
+    rows: u16,
+    #[serde(default)]
+    columns: u16,
     /// JSON list of words.
     command: String,
 }
@@ -93,7 +101,14 @@ pub(super) async fn exec(
         ))
     })?;
     let execution = running
-        .exec(command, asked.stdin)
+        .exec(Program {
+            args: command,
+            stdin: asked.stdin,
+            terminal: asked.tty.then_some(TerminalSize {
+                rows: asked.rows,
+                columns: asked.columns,
+            }),
+        })
         .await
         .map_err(|error| Failure::internal(error.to_string()))?;
     tokio::spawn(async move {
@@ -117,9 +132,10 @@ async fn relay(execution: Execution, connection: impl AsyncRead + AsyncWrite + S
         stdin,
         stdout,
         stderr,
+        resize,
         exit,
     } = execution;
-    let input = tokio::spawn(async move { feed(&mut from_client, stdin).await });
+    let input = tokio::spawn(async move { feed(&mut from_client, stdin, resize).await });
     let output = tokio::spawn(drain(stdout, STDOUT, frames.clone()));
     let errors = tokio::spawn(drain(stderr, STDERR, frames.clone()));
     tokio::spawn(async move {
@@ -144,9 +160,22 @@ async fn relay(execution: Execution, connection: impl AsyncRead + AsyncWrite + S
     input.abort();
 }
 
-async fn feed(from: &mut (impl AsyncRead + Unpin), mut to: Option<Writer>) {
-    while let Ok((STDIN, payload)) = read_frame(from).await {
-        if payload.is_empty() {
+async fn feed(
+    from: &mut (impl AsyncRead + Unpin),
+    mut to: Option<Writer>,
+    resize: Option<Box<dyn Fn(TerminalSize) + Send + Sync>>,
+) {
+    while let Ok((channel, payload)) = read_frame(from).await {
+        if let (RESIZE, [r1, r0, c1, c0]) = (channel, payload.as_slice()) {
+            if let Some(resize) = &resize {
+                resize(TerminalSize {
+                    rows: u16::from_be_bytes([*r1, *r0]),
+                    columns: u16::from_be_bytes([*c1, *c0]),
+                });
+            }
+        } else if channel != STDIN {
+            return;
+        } else if payload.is_empty() && resize.is_none() {
             // Closing it is the end of input.
             to = None;
         } else if let Some(writer) = &mut to

@@ -2,9 +2,13 @@
 
 pub mod client;
 pub mod exec;
+pub mod lines;
 mod logs;
 mod objects;
+pub mod port_forward;
 pub mod server;
+mod usage;
+mod watch;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -81,6 +85,15 @@ impl Failure {
             StatusCode::NOT_FOUND,
             NO_RESOURCE_TYPE,
             format!("the server doesn't have a resource type {word:?}"),
+        )
+    }
+
+    /// Something that this machine cannot tell or do.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            message,
         )
     }
 

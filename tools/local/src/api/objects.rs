@@ -11,7 +11,7 @@ use super::Failure;
 use super::server::Shared;
 use crate::object::selector::Selector;
 use crate::object::{Key, kinds, labels};
-use crate::store::View;
+use crate::store::{Store, View};
 
 /// Which objects are meant.
 #[derive(Debug, Default, Deserialize)]
@@ -56,41 +56,102 @@ pub(super) async fn list_or_get(
     Path(word): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>, Failure> {
-    let view = shared.mesh.store().view();
+    let store = shared.mesh.store();
+    let view = store.view();
     if let Some(name) = &which.name {
         let key = key_of(&word, &which, name, &view)?;
-        let object = view
-            .get(&key)
+        let object = one(store, &view, &key)
             .ok_or_else(|| Failure::from(crate::store::StoreError::NotFound(key)))?;
-        return Ok(Json((**object).clone()));
+        return Ok(Json((*object).clone()));
     }
-    let selector = which
-        .selector
-        .as_deref()
-        .map(Selector::parse)
-        .transpose()
-        .map_err(|error| Failure::bad_request(error.to_string()))?
-        .unwrap_or_default();
-    let (group, kind) = kind_of(&word, &view)?;
-    let namespaced = kinds::is_namespaced(&kind);
-    let items: Vec<&Arc<Value>> = view
-        .of_kind(&group, &kind)
-        .filter(|(key, object)| {
-            let here = match &which.namespace {
-                Some(namespace) if namespaced => &key.namespace == namespace,
-                _ => true,
-            };
-            here && selector.matches(&labels(object))
-        })
-        .map(|(_, object)| object)
+    let chosen = Chosen::of(&word, &which, &view)?;
+    let items: Vec<Value> = chosen
+        .objects(store)
+        .iter()
+        .map(|item| (**item).clone())
         .collect();
     Ok(Json(json!({
         "apiVersion": "v1",
         "kind": "List",
-        "itemKind": kind,
-        "itemGroup": group,
-        "items": items.iter().map(|item| (***item).clone()).collect::<Vec<_>>(),
+        "itemKind": chosen.kind,
+        "itemGroup": chosen.group,
+        "items": items,
     })))
+}
+
+fn one(store: &Store, view: &View, key: &Key) -> Option<Arc<Value>> {
+    if is_event(&key.group, &key.kind) {
+        return store
+            .events()
+            .list()
+            .into_iter()
+            .find(|event| Key::of(event).as_ref() == Some(key))
+            .map(Arc::new);
+    }
+    view.get(key).cloned()
+}
+
+fn is_event(group: &str, kind: &str) -> bool {
+    group.is_empty() && kind == "Event"
+}
+
+/// The objects of one kind that a call means.
+pub(super) struct Chosen {
+    pub(super) group: String,
+    pub(super) kind: String,
+    namespace: Option<String>,
+    name: Option<String>,
+    selector: Selector,
+}
+
+impl Chosen {
+    pub(super) fn of(word: &str, which: &Which, view: &View) -> Result<Self, Failure> {
+        let selector = which
+            .selector
+            .as_deref()
+            .map(Selector::parse)
+            .transpose()
+            .map_err(|error| Failure::bad_request(error.to_string()))?
+            .unwrap_or_default();
+        let (group, kind) = kind_of(word, view)?;
+        Ok(Self {
+            namespace: which
+                .namespace
+                .clone()
+                .filter(|_| kinds::is_namespaced(&kind)),
+            name: which.name.clone(),
+            selector,
+            group,
+            kind,
+        })
+    }
+
+    pub(super) fn is_event(&self) -> bool {
+        is_event(&self.group, &self.kind)
+    }
+
+    pub(super) fn objects(&self, store: &Store) -> Vec<Arc<Value>> {
+        let meant = |object: &Value| {
+            self.namespace
+                .as_deref()
+                .is_none_or(|namespace| crate::object::namespace(object) == namespace)
+                && self
+                    .name
+                    .as_deref()
+                    .is_none_or(|name| crate::object::name(object) == name)
+                && self.selector.matches(&labels(object))
+        };
+        if self.is_event() {
+            let events = store.events().list();
+            return events.into_iter().filter(meant).map(Arc::new).collect();
+        }
+        store
+            .view()
+            .of_kind(&self.group, &self.kind)
+            .filter(|(_, object)| meant(object))
+            .map(|(_, object)| Arc::clone(object))
+            .collect()
+    }
 }
 
 pub(super) async fn patch(
@@ -123,6 +184,13 @@ pub(super) async fn delete(
 ) -> Result<Json<Value>, Failure> {
     let store = shared.mesh.store();
     let key = key_of(&word, &which, &name, &store.view())?;
+    if is_event(&key.group, &key.kind) {
+        let object = store
+            .events()
+            .remove(&key.namespace, &key.name)
+            .ok_or_else(|| Failure::from(crate::store::StoreError::NotFound(key.clone())))?;
+        return Ok(Json(json!({"resource": key.resource(), "object": object})));
+    }
     let object = store.delete(&key, which.grace)?;
     Ok(Json(json!({"resource": key.resource(), "object": *object})))
 }

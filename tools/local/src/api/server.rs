@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Apply, ApplyResult, Failure, Status, exec, logs, objects};
+use super::{Apply, ApplyResult, Failure, Status, exec, logs, objects, port_forward, usage, watch};
 use crate::mesh::{Mesh, SYSTEM};
 use crate::object::{list, name, text};
 
@@ -34,6 +34,12 @@ pub fn router(mesh: Arc<Mesh>, shutdown: CancellationToken) -> Router {
         .route(
             "/v1/objects/{kind}/{name}",
             axum::routing::patch(objects::patch).delete(objects::delete),
+        )
+        .route("/v1/watch/{kind}", get(watch::watch))
+        .route("/v1/usage", get(usage::usage))
+        .route(
+            "/v1/port-forward/{namespace}/{pod}",
+            post(port_forward::port_forward),
         )
         .route("/v1/logs/{namespace}/{pod}", get(logs::logs))
         .route("/v1/exec/{namespace}/{pod}", post(exec::exec))

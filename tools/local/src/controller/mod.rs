@@ -4,6 +4,7 @@
 pub mod deployment;
 pub mod endpoints;
 pub mod garbage;
+pub mod job;
 pub mod namespace;
 pub mod replicaset;
 pub mod rollout;
@@ -42,15 +43,18 @@ pub struct Context<'a> {
     pub suffix: &'a dyn Fn(usize) -> String,
     /// Name of the one node.
     pub node: &'a str,
+    /// Whether nobody on this machine listens on a port of 127.0.0.1.
+    pub is_free: &'a dyn Fn(u16) -> bool,
 }
 
 /// Runs every controller once over `view`.
 pub fn pass(view: &View, context: Context<'_>) -> Vec<Action> {
     let mut actions = namespace::reconcile(view);
     actions.extend(garbage::reconcile(view));
-    actions.extend(service::reconcile(view));
+    actions.extend(service::reconcile(view, context));
     actions.extend(deployment::reconcile(view, context));
     actions.extend(replicaset::reconcile(view, context));
+    actions.extend(job::reconcile(view, context));
     actions.extend(endpoints::reconcile(view, context.node));
     actions
 }

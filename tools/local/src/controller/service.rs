@@ -6,20 +6,20 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
-use super::Action;
 use super::template::fnv1a;
+use super::{Action, Context};
 use crate::object::{Key, as_map, child, integer, list, text};
 use crate::store::View;
 
 /// Where the addresses of Services lie.
 pub const SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
 /// First node port that is given out, as Kubernetes' default range.
-const FIRST_NODE_PORT: u32 = 30_000;
+pub const FIRST_NODE_PORT: u32 = 30_000;
 /// How many there are.
-const NODE_PORTS: u32 = 2_768;
+pub const NODE_PORTS: u32 = 2_768;
 
 /// What every Service needs next.
-pub fn reconcile(view: &View) -> Vec<Action> {
+pub fn reconcile(view: &View, context: Context<'_>) -> Vec<Action> {
     let mut addresses: BTreeSet<Ipv4Addr> = BTreeSet::new();
     let mut node_ports: BTreeSet<i64> = BTreeSet::new();
     for (_, service) in view.of_kind("", "Service") {
@@ -32,7 +32,7 @@ pub fn reconcile(view: &View) -> Vec<Action> {
     }
     view.of_kind("", "Service")
         .filter_map(|(key, service)| {
-            let complete = complete(key, service, &mut addresses, &mut node_ports);
+            let complete = complete(key, service, &mut addresses, &mut node_ports, context);
             (complete != **service).then_some(Action::Put(complete))
         })
         .collect()
@@ -43,6 +43,7 @@ fn complete(
     service: &Value,
     addresses: &mut BTreeSet<Ipv4Addr>,
     node_ports: &mut BTreeSet<i64>,
+    context: Context<'_>,
 ) -> Value {
     let mut object = service.clone();
     let spec = child(&mut object, "spec");
@@ -78,10 +79,15 @@ fn complete(
             if exposed && !port.contains_key("nodePort") {
                 let wanted = fnv1a(format!("{key}:{number}").as_bytes()) % NODE_PORTS;
                 let free = (0..NODE_PORTS)
-                    .map(|step| i64::from(FIRST_NODE_PORT + (wanted + step) % NODE_PORTS))
-                    .find(|port| !node_ports.contains(port));
+                    .filter_map(|step| {
+                        u16::try_from(FIRST_NODE_PORT + (wanted + step) % NODE_PORTS).ok()
+                    })
+                    // Another mesh of this machine may have the one that follows from the Service's name.
+                    .find(|port| {
+                        !node_ports.contains(&i64::from(*port)) && (context.is_free)(*port)
+                    });
                 if let Some(free) = free {
-                    node_ports.insert(free);
+                    node_ports.insert(i64::from(free));
                     port.insert("nodePort".to_owned(), json!(free));
                 }
             }

@@ -2,6 +2,7 @@
 //! DNS-based service discovery has them.
 
 pub mod serve;
+pub mod upstream;
 
 use std::net::Ipv4Addr;
 
@@ -61,6 +62,41 @@ pub fn answer(query: &Message, view: &View, domain: &str) -> Option<Message> {
         }
     }
     Some(response)
+}
+
+/// The ranges of pods and Services as DNS names them in reverse: nobody outside knows them.
+const REVERSE: [&str; 2] = ["244.10.in-addr.arpa", "96.10.in-addr.arpa"];
+
+/// Whether the mesh alone knows what is asked for: names of its domain, single words (what is left of a name that no
+/// search domain has), and what makes no sense to pass on.
+pub fn is_ours(query: &Message, domain: &str) -> bool {
+    let [question] = query.queries.as_slice() else {
+        return true;
+    };
+    let plain = query.metadata.message_type == MessageType::Query
+        && query.metadata.op_code == OpCode::Query;
+    let asked = question.name().to_ascii().to_ascii_lowercase();
+    let asked = asked.trim_end_matches('.');
+    let below = |domain: &str| {
+        asked
+            .strip_suffix(domain)
+            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    !plain || !asked.contains('.') || below(domain) || REVERSE.into_iter().any(below)
+}
+
+/// The name outside the mesh at which an answer ends, where someone asked for addresses: an `ExternalName`.
+pub fn leads_out(response: &Message, domain: &str) -> Option<(Name, RecordType)> {
+    let wanted = response.queries.first()?.query_type();
+    if !matches!(wanted, RecordType::A | RecordType::AAAA) {
+        return None;
+    }
+    let RData::CNAME(target) = &response.answers.last()?.data else {
+        return None;
+    };
+    let mut query = Message::query();
+    query.add_query(hickory_proto::op::Query::query(target.0.clone(), wanted));
+    (!is_ours(&query, domain)).then(|| (target.0.clone(), wanted))
 }
 
 fn records(found: &Found, wanted: RecordType, view: &View, domain: &str) -> Vec<RData> {

@@ -1,12 +1,13 @@
 //! From a container of a pod to what is started: arguments, user, mounts. Pure.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::env::expand;
-use super::runtime::{ImageContent, Mount};
+use super::quantity;
+use super::runtime::{ImageContent, Limits};
 use crate::object::{integer, list, text};
 
 /// Which of a pod's containers this is.
@@ -156,14 +157,63 @@ pub fn capabilities(container: &Value) -> (Vec<String>, Vec<String>) {
     }
 }
 
-/// Where the container's `volumeMounts` lead, given the host directory of every volume.
+/// What `resources` allow the container.
+///
+/// # Errors
+/// Names a quantity that cannot be read.
+pub fn limits(container: &Value) -> Result<Limits, String> {
+    let quantity = |kind: &str, resource: &str| -> Result<Option<u64>, String> {
+        let Some(value) = container.pointer(&format!("/resources/{kind}/{resource}")) else {
+            return Ok(None);
+        };
+        let written = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        quantity::milli(&written)
+            .and_then(|milli| u64::try_from(milli).ok())
+            .map(Some)
+            .ok_or_else(|| {
+                format!(
+                    "container {:?}: resources.{kind}.{resource}: {written:?} is no quantity: write one as 100m, 1.5 or 128Mi",
+                    text(container, "/name")
+                )
+            })
+    };
+    let cpu_limit = quantity("limits", "cpu")?.filter(|milli| *milli > 0);
+    Ok(Limits {
+        memory: quantity("limits", "memory")?
+            .map(|milli| milli / 1000)
+            .filter(|bytes| *bytes > 0),
+        millicores: cpu_limit,
+        // A request that is absent follows the limit.
+        requested_millicores: quantity("requests", "cpu")?.or(cpu_limit),
+    })
+}
+
+/// One of a container's `volumeMounts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeMount {
+    /// The volume's host directory.
+    pub volume: PathBuf,
+    /// What of it: relative, without `..`; empty for the whole.
+    pub sub_path: PathBuf,
+    /// Where in the container.
+    pub target: PathBuf,
+    /// Whether writes are refused.
+    pub read_only: bool,
+}
+
+/// Where the container's `volumeMounts` lead, given the host directory of every volume and the container's
+/// environment, which `subPathExpr` may name.
 ///
 /// # Errors
 /// Names a mount whose volume the pod lacks or whose `subPath` would leave the volume.
 pub fn mounts(
     container: &Value,
     volumes: &BTreeMap<String, PathBuf>,
-) -> Result<Vec<Mount>, String> {
+    env: &[(String, String)],
+) -> Result<Vec<VolumeMount>, String> {
+    let variables: BTreeMap<String, String> = env.iter().cloned().collect();
     list(container, "/volumeMounts")
         .iter()
         .map(|mount| {
@@ -174,7 +224,16 @@ pub fn mounts(
                     text(container, "/name")
                 )
             })?;
-            let sub_path = Path::new(text(mount, "/subPath"));
+            let sub_path = match text(mount, "/subPathExpr") {
+                "" => text(mount, "/subPath").to_owned(),
+                expression => expand(expression, &variables),
+            };
+            if !text(mount, "/subPathExpr").is_empty() && sub_path.contains("$(") {
+                return Err(format!(
+                    "missing value for {sub_path:?} in subPathExpr of volume {volume:?}"
+                ));
+            }
+            let sub_path = PathBuf::from(sub_path);
             let inside = sub_path
                 .components()
                 .all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -184,14 +243,10 @@ pub fn mounts(
                     sub_path.display()
                 ));
             }
-            let source = if sub_path.as_os_str().is_empty() {
-                source.clone()
-            } else {
-                source.join(sub_path)
-            };
-            Ok(Mount {
+            Ok(VolumeMount {
                 target: PathBuf::from(text(mount, "/mountPath")),
-                source,
+                volume: source.clone(),
+                sub_path,
                 read_only: mount.get("readOnly").and_then(Value::as_bool) == Some(true),
             })
         })
@@ -261,6 +316,32 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_read_as_quantities_and_a_request_follows_its_limit() {
+        let container = json!({"name": "c", "resources": {
+            "limits": {"cpu": "250m", "memory": "64Mi"}, "requests": {"memory": "1Mi"}}});
+        assert_eq!(
+            limits(&container),
+            Ok(Limits {
+                memory: Some(64 << 20),
+                millicores: Some(250),
+                requested_millicores: Some(250),
+            })
+        );
+        let whole = json!({"resources": {"limits": {"cpu": 2}, "requests": {"cpu": "0.5"}}});
+        let read = limits(&whole).unwrap();
+        assert_eq!(
+            (read.millicores, read.requested_millicores, read.memory),
+            (Some(2000), Some(500), None)
+        );
+        let bad = json!({"name": "c", "resources": {"limits": {"memory": "lots"}}});
+        assert!(
+            limits(&bad)
+                .unwrap_err()
+                .contains("resources.limits.memory: \"lots\"")
+        );
+    }
+
+    #[test]
     fn root_is_refused_where_the_pod_says_so() {
         let container =
             json!({"name": "c", "securityContext": {"runAsNonRoot": true, "runAsUser": 0}});
@@ -270,11 +351,31 @@ mod tests {
     #[test]
     fn a_mount_of_an_unknown_volume_or_out_of_a_volume_is_refused() {
         let volumes = BTreeMap::from([("v".to_owned(), PathBuf::from("/state/v"))]);
-        let one = |mount: Value| mounts(&json!({"name": "c", "volumeMounts": [mount]}), &volumes);
+        let env = [("POD".to_owned(), "p".to_owned())];
+        let one = |mount: Value| {
+            mounts(
+                &json!({"name": "c", "volumeMounts": [mount]}),
+                &volumes,
+                &env,
+            )
+        };
         assert!(one(json!({"name": "nope", "mountPath": "/x"})).is_err());
         assert!(one(json!({"name": "v", "mountPath": "/x", "subPath": "../../etc"})).is_err());
         let good = one(json!({"name": "v", "mountPath": "/x", "subPath": "a/b", "readOnly": true}));
-        assert_eq!(good.unwrap()[0].source, Path::new("/state/v/a/b"));
+        let good = &good.unwrap()[0];
+        assert_eq!(
+            good.volume.join(&good.sub_path),
+            PathBuf::from("/state/v/a/b")
+        );
+        assert!(good.read_only);
+        let named = one(json!({"name": "v", "mountPath": "/x", "subPathExpr": "logs/$(POD)"}));
+        assert_eq!(named.unwrap()[0].sub_path, PathBuf::from("logs/p"));
+        let missing = one(json!({"name": "v", "mountPath": "/x", "subPathExpr": "$(NOPE)"}));
+        assert!(
+            missing
+                .unwrap_err()
+                .contains("missing value for \"$(NOPE)\"")
+        );
     }
 
     #[test]

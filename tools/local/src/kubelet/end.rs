@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::container::{self, Role};
 use super::pod::Pod;
 use super::runtime::Running;
+use crate::event::Severity;
 use crate::object::text;
 
 /// What a sidecar has at least when the containers before it used up the grace period.
@@ -37,6 +38,25 @@ pub async fn end(pod: &Arc<Pod>) {
     }));
     tokio::join!(sidecar_hooks, apps);
     for (_, container) in sidecars.iter().rev() {
+        stop(pod, container, deadline.max(Instant::now() + LEAST_GRACE)).await;
+    }
+}
+
+/// Ends the sidecars of a pod whose own containers have ended for good, the last started first.
+pub async fn of_sidecars(pod: &Arc<Pod>) {
+    let deadline = Instant::now() + pod.grace();
+    let sidecars: Vec<&Value> = container::all(&pod.object)
+        .into_iter()
+        .filter(|(role, _)| *role == Role::Sidecar)
+        .map(|(_, container)| container)
+        .collect();
+    futures::future::join_all(
+        sidecars
+            .iter()
+            .map(|container| before_stop(pod, container, deadline)),
+    )
+    .await;
+    for container in sidecars.into_iter().rev() {
         stop(pod, container, deadline.max(Instant::now() + LEAST_GRACE)).await;
     }
 }
@@ -69,6 +89,12 @@ async fn before_stop(pod: &Pod, container: &Value, deadline: Instant) {
         Ok(Ok(())) => {}
         Ok(Err(problem)) => {
             tracing::warn!(pod = %pod.key, container = text(container, "/name"), problem, "preStop hook failed");
+            pod.note_of(
+                container,
+                Severity::Warning,
+                "FailedPreStopHook",
+                "PreStopHook failed",
+            );
         }
         Err(_) => {
             tracing::warn!(pod = %pod.key, container = text(container, "/name"), "preStop hook did not end within the grace period");
@@ -80,6 +106,8 @@ async fn stop(pod: &Pod, container: &Value, deadline: Instant) {
     let Some(running) = running(pod, container) else {
         return;
     };
+    let message = format!("Stopping container {}", text(container, "/name"));
+    pod.note_of(container, Severity::Normal, "Killing", message);
     running.signal(Signal::SIGTERM);
     if tokio::time::timeout_at(deadline, running.exit())
         .await

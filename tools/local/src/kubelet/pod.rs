@@ -18,10 +18,14 @@ use super::node::Node;
 use super::runtime::Running;
 use super::status::{Record, of_pod};
 use super::volume::{self, Sources};
+use crate::event::{Note, Severity};
 use crate::object::{Key, integer, is_terminating, list, name, namespace, text, uid};
 
 /// How long a pod waits before it looks again for a ConfigMap that is not there.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the same trouble of a pod that waits becomes an event.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long a pod's network stays after its last container.
 const ADDRESS_OUTLIVES: Duration = Duration::from_secs(3);
@@ -34,6 +38,8 @@ pub struct Pod {
     pub(super) directory: PathBuf,
     /// Deletion was asked for: nothing is started or started again.
     pub(super) ending: CancellationToken,
+    /// Its own containers have ended for good: sidecars are not started again.
+    pub(super) over: CancellationToken,
     pub(super) shared: Mutex<Shared>,
     /// Held from reading the records until the store has their status: of two writers, the one that read first
     /// must not write last, or what the other saw would never be shown.
@@ -76,6 +82,7 @@ impl Pod {
             key,
             object,
             ending: CancellationToken::new(),
+            over: CancellationToken::new(),
             shared: Mutex::new(Shared {
                 records,
                 ..Shared::default()
@@ -89,6 +96,16 @@ impl Pod {
     /// The pod's uid.
     pub fn uid(&self) -> &str {
         uid(&self.object)
+    }
+
+    /// The object as it was when the pod was taken on.
+    pub fn object(&self) -> &Arc<Value> {
+        &self.object
+    }
+
+    /// The running containers by name.
+    pub fn containers(&self) -> BTreeMap<String, Arc<dyn Running>> {
+        self.lock().running.clone()
     }
 
     /// A running container by name.
@@ -134,13 +151,76 @@ impl Pod {
         self.ending.cancel();
     }
 
+    /// Notes something that happened to the pod, as its node's kubelet.
+    pub(super) fn note(
+        &self,
+        severity: Severity,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.node.store.events().note(
+            &self.object,
+            Note {
+                host: self.node.name.clone(),
+                ..Note::new("kubelet", severity, reason, message)
+            },
+        );
+    }
+
+    /// Notes something that happened to one of its containers.
+    pub(super) fn note_of(
+        &self,
+        container: &Value,
+        severity: Severity,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        let of = text(container, "/name");
+        let is_init = list(&self.object, "/spec/initContainers")
+            .iter()
+            .any(|init| text(init, "/name") == of);
+        let field = if is_init {
+            "initContainers"
+        } else {
+            "containers"
+        };
+        self.node.store.events().note(
+            &self.object,
+            Note {
+                host: self.node.name.clone(),
+                field_path: format!("spec.{field}{{{of}}}"),
+                ..Note::new("kubelet", severity, reason, message)
+            },
+        );
+    }
+
+    /// Completes when nothing of the pod is to start any more: it is deleted, or its work is done.
+    pub(super) async fn no_more_starts(&self) {
+        tokio::select! {
+            () = self.ending.cancelled() => {}
+            () = self.over.cancelled() => {}
+        }
+    }
+
+    /// Whether nothing of the pod is to start any more.
+    pub(super) fn is_over_or_ending(&self) -> bool {
+        self.ending.is_cancelled() || self.over.is_cancelled()
+    }
+
     /// Runs the pod until its deletion has been asked for and it is gone, then takes it out of the store.
     pub async fn run(self: Arc<Self>) {
+        self.note_assignment();
         self.publish();
         let living = async {
             if let Some(()) = self.prepare().await {
                 // At once: a sidecar may be waiting for a certificate that only now comes into its volume.
-                tokio::join!(super::supervise::containers(&self), self.keep_volumes());
+                tokio::select! {
+                    () = super::supervise::containers(&self) => {
+                        // Others may have its address; Kubernetes ends a finished pod's sandbox too.
+                        self.node.runtime.remove_pod(self.uid()).await;
+                    }
+                    () = self.keep_volumes() => {}
+                }
             }
             // A pod that cannot go on stays, with its status, until it is deleted.
             std::future::pending::<()>().await;
@@ -166,14 +246,35 @@ impl Pod {
         self.node.runtime.remove_pod(self.uid()).await;
     }
 
+    fn note_assignment(&self) {
+        let message = format!(
+            "Successfully assigned {} to {}",
+            self.display_name(),
+            self.node.name
+        );
+        self.node.store.events().note(
+            &self.object,
+            Note::new("default-scheduler", Severity::Normal, "Scheduled", message),
+        );
+    }
+
     /// Network and volumes, tried until they are there. None when deletion came first.
     async fn prepare(&self) -> Option<()> {
+        let mut noted: Option<(String, tokio::time::Instant)> = None;
         loop {
             match self.try_prepare().await {
                 Ok(()) => return Some(()),
-                Err(message) => {
+                Err((reason, message)) => {
                     tracing::info!(pod = %self.key, %message, "the pod waits");
                     self.explain_waiting(&message);
+                    // It looks again often; what has not changed is told now and then.
+                    let known = noted
+                        .as_ref()
+                        .is_some_and(|(last, at)| *last == message && at.elapsed() < TELL_AGAIN);
+                    if !known {
+                        self.note(Severity::Warning, reason, message.as_str());
+                        noted = Some((message, tokio::time::Instant::now()));
+                    }
                 }
             }
             self.wait_for_objects().await;
@@ -188,20 +289,26 @@ impl Pod {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
-    async fn try_prepare(&self) -> Result<(), String> {
+    async fn try_prepare(&self) -> Result<(), (&'static str, String)> {
         let known = self.lock().ip;
         let ip = match known {
             Some(ip) => ip,
             None => {
                 let made = self.node.runtime.add_pod(self.uid()).await;
-                let ip =
-                    made.map_err(|error| format!("failed to set up the pod's network: {error}"))?;
+                let ip = made.map_err(|error| {
+                    (
+                        "FailedCreatePodSandBox",
+                        format!("Failed to create pod sandbox: {error}"),
+                    )
+                })?;
                 self.lock().ip = Some(ip);
                 self.publish();
                 ip
             }
         };
-        let volumes = self.write_volumes(ip)?;
+        let volumes = self
+            .write_volumes(ip)
+            .map_err(|message| ("FailedMount", message))?;
         self.lock().volumes = volumes;
         Ok(())
     }

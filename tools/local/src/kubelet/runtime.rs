@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,17 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+/// What a container may use of the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory; one process too many is killed.
+    pub memory: Option<u64>,
+    /// Thousandths of a processor; more is throttled.
+    pub millicores: Option<u64>,
+    /// Thousandths of a processor asked for: its share where processors are short.
+    pub requested_millicores: Option<u64>,
+}
+
 /// One container to start.
 #[derive(Debug, Clone)]
 pub struct Start {
@@ -84,6 +96,8 @@ pub struct Start {
     pub hosts: String,
     /// /etc/resolv.conf.
     pub resolv_conf: String,
+    /// What it may use.
+    pub limits: Limits,
     /// File for its output, CRI format; the directory exists.
     pub log: PathBuf,
     /// Where its overlay may be kept; the directory exists.
@@ -108,6 +122,26 @@ pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
 /// A boxed writer.
 pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
+/// A program to execute in a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Program {
+    /// It and its arguments.
+    pub args: Vec<String>,
+    /// Whether it has an input.
+    pub stdin: bool,
+    /// The size of its terminal; None when it has none. With a terminal there is no standard error.
+    pub terminal: Option<TerminalSize>,
+}
+
+/// A terminal's size in characters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters a line.
+    pub columns: u16,
+}
+
 /// A program running inside a container.
 pub struct Execution {
     /// Its standard input, when it was asked for.
@@ -116,19 +150,46 @@ pub struct Execution {
     pub stdout: Reader,
     /// Its standard error.
     pub stderr: Reader,
+    /// Tells its terminal a new size, when it has one.
+    pub resize: Option<Box<dyn Fn(TerminalSize) + Send + Sync>>,
     /// Completes with the exit status, or with why it could not run. Dropped before, it ends the program.
     pub exit: Pin<Box<dyn Future<Output = Result<i32, RuntimeError>> + Send>>,
+}
+
+/// What a container has used and uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time since its start.
+    pub cpu: Duration,
+    /// Bytes of its working set.
+    pub memory: u64,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct End {
+    /// The exit status, 128 plus the number of a signal that killed it.
+    pub code: i32,
+    /// The kernel killed a process of it for its memory limit.
+    pub out_of_memory: bool,
 }
 
 /// A started container.
 #[async_trait]
 pub trait Running: Send + Sync {
-    /// Waits for its end: the exit status, 128 plus the number of a signal that killed it.
-    async fn exit(&self) -> i32;
+    /// Waits for its end.
+    async fn exit(&self) -> End;
+    /// Why limits that were asked for are not in force here; None when they are.
+    fn unlimited(&self) -> Option<String>;
+    /// What it uses; None when it has just ended. Blocks for as long as the kernel takes.
+    ///
+    /// # Errors
+    /// Why this machine cannot tell.
+    fn usage(&self) -> Result<Option<Usage>, RuntimeError>;
     /// Sends a signal; one to a container that has ended is lost.
     fn signal(&self, signal: nix::sys::signal::Signal);
     /// Executes a program beside the container's own.
-    async fn exec(&self, args: Vec<String>, stdin: bool) -> Result<Execution, RuntimeError>;
+    async fn exec(&self, program: Program) -> Result<Execution, RuntimeError>;
 }
 
 /// Runs the pods of one node.
@@ -146,6 +207,8 @@ pub trait Runtime: Send + Sync {
     async fn start(&self, start: Start) -> Result<Arc<dyn Running>, RuntimeError>;
     /// Opens a connection from the node to a pod.
     async fn connect(&self, to: SocketAddr) -> std::io::Result<TcpStream>;
+    /// Opens a connection to a port of the pod's own loopback, from inside it.
+    async fn connect_inside(&self, uid: &str, port: u16) -> std::io::Result<TcpStream>;
     /// After this no image is unpacked any more; one that is being unpacked is finished first.
     async fn close(&self);
     /// Replaces all service addresses.

@@ -9,7 +9,9 @@ use super::container::{self, User};
 use super::env;
 use super::envoy::TARGET;
 use super::pod::Pod;
-use super::runtime::{ImageContent, Running, Start};
+use super::runtime::{ImageContent, Mount, Running, Start};
+use super::volume;
+use crate::event::Severity;
 use crate::object::text;
 
 /// Why a container does not run, with Kubernetes' reason.
@@ -51,7 +53,14 @@ pub async fn start(
     let mut env = env::build(container, &image.env, &facts, &pod.node.store.view())
         .map_err(because("CreateContainerConfigError"))?;
     let volumes = pod.lock().volumes.clone();
-    let mut mounts = container::mounts(container, &volumes).map_err(&config)?;
+    let mut mounts = Vec::new();
+    for mount in container::mounts(container, &volumes, &env).map_err(&config)? {
+        mounts.push(Mount {
+            source: volume::inside(&mount.volume, &mount.sub_path).map_err(&config)?,
+            target: mount.target,
+            read_only: mount.read_only,
+        });
+    }
     if let (PROXY, Some(envoy)) = (container_name, &pod.node.envoy) {
         mounts.extend_from_slice(envoy.mounts());
         env.push(("ENVOY_PATH".to_owned(), TARGET.to_owned()));
@@ -100,6 +109,7 @@ pub async fn start(
             &pod.node.dns.to_string(),
             &pod.node.domain,
         ),
+        limits: container::limits(container).map_err(&config)?,
         log: log_directory.join(format!("{restart}.log")),
         directory,
     };
@@ -109,6 +119,9 @@ pub async fn start(
         .start(start)
         .await
         .map_err(because("RunContainerError"))?;
+    let told = |reason, message| pod.note_of(container, Severity::Normal, reason, message);
+    told("Created", format!("Created container: {container_name}"));
+    told("Started", format!("Started container {container_name}"));
     Ok((id, image.digest.clone(), running))
 }
 
@@ -126,6 +139,25 @@ fn forget_old_logs(directory: &Path, restart: u32) {
 
 async fn image(pod: &Pod, container: &Value) -> Result<Arc<ImageContent>, NotStarted> {
     let reference = text(container, "/image");
+    let opened = open_image(pod, reference).await;
+    match &opened {
+        Ok(_) => pod.note_of(
+            container,
+            Severity::Normal,
+            "Pulled",
+            format!("Container image {reference:?} already present on machine"),
+        ),
+        Err(NotStarted { message, .. }) => pod.note_of(
+            container,
+            Severity::Warning,
+            "Failed",
+            format!("Failed to pull image {reference:?}: {message}"),
+        ),
+    }
+    opened
+}
+
+async fn open_image(pod: &Pod, reference: &str) -> Result<Arc<ImageContent>, NotStarted> {
     let archive = pod
         .node
         .images

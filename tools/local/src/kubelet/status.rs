@@ -11,6 +11,8 @@ use crate::object::{age, list, text};
 pub struct Ended {
     /// Exit status.
     pub code: i32,
+    /// The kernel killed a process of it for its memory limit.
+    pub out_of_memory: bool,
     /// When it started.
     pub started: OffsetDateTime,
     /// When it ended.
@@ -90,7 +92,11 @@ impl Record {
         let ended = |end: &Ended| {
             json!({"terminated": {
                 "exitCode": end.code,
-                "reason": if end.code == 0 { "Completed" } else { "Error" },
+                "reason": match (end.code, end.out_of_memory) {
+                    (0, _) => "Completed",
+                    (_, true) => "OOMKilled",
+                    (_, false) => "Error",
+                },
                 "startedAt": age::timestamp(end.started),
                 "finishedAt": age::timestamp(end.finished),
                 "containerID": format!("lateen://{}", self.id),
@@ -159,11 +165,19 @@ pub fn of_pod(
         made.insert("lastTransitionTime".to_owned(), json!(since));
         if !holds && !reason.is_empty() {
             made.insert("reason".to_owned(), json!(reason));
-            made.insert("message".to_owned(), json!(message));
+            if !message.is_empty() {
+                made.insert("message".to_owned(), json!(message));
+            }
         }
         Value::Object(made)
     };
-    let not_ready = format!("containers with unready status: [{}]", unready.join(" "));
+    let (not_ready_reason, not_ready) = match phase {
+        "Succeeded" => ("PodCompleted", String::new()),
+        _ => (
+            "ContainersNotReady",
+            format!("containers with unready status: [{}]", unready.join(" ")),
+        ),
+    };
     let incomplete: Vec<&str> = records
         .iter()
         .filter(|record| !record.is_initialized())
@@ -182,8 +196,8 @@ pub fn of_pod(
             condition("PodReadyToStartContainers", !pod_ip.is_empty(), "", String::new()),
             condition("Initialized", initialized, "ContainersNotInitialized",
                 format!("containers with incomplete status: [{}]", incomplete.join(" "))),
-            condition("Ready", ready, "ContainersNotReady", not_ready.clone()),
-            condition("ContainersReady", ready, "ContainersNotReady", not_ready),
+            condition("Ready", ready, not_ready_reason, not_ready.clone()),
+            condition("ContainersReady", ready, not_ready_reason, not_ready),
             condition("PodScheduled", true, "", String::new()),
         ],
         "hostIP": host_ip,
@@ -350,6 +364,7 @@ mod tests {
         let end = |code| Record {
             state: State::Ended(Ended {
                 code,
+                out_of_memory: false,
                 started: at(0),
                 finished: at(1),
             }),

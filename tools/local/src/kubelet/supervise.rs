@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::container::{self, Role};
 use super::pod::Pod;
 use super::probe::{Probe, Verdict, check};
-use super::runtime::Running;
+use super::runtime::{End, Running};
 use super::start::{NotStarted, start};
 use super::status::{Ended, State};
+use crate::event::Severity;
 use crate::object::text;
 
 /// The first pause before a container is started again; it doubles up to [`LONGEST_PAUSE`].
@@ -22,8 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A container that ran for so long starts with the first pause again.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
-/// Starts all containers in their order and returns once the last was started.
+/// Starts all containers in their order and returns once all have ended for good, sidecars last.
 pub async fn containers(pod: &Arc<Pod>) {
+    let mut own = Vec::new();
     for (role, container) in container::all(&pod.object) {
         let name = text(container, "/name").to_owned();
         let task = pod
@@ -34,7 +36,7 @@ pub async fn containers(pod: &Arc<Pod>) {
             Role::Init => {
                 let succeeded = task.await.unwrap_or(false);
                 if !succeeded {
-                    std::future::pending::<()>().await;
+                    return finish(pod).await;
                 }
             }
             Role::Sidecar => until(pod, &name, |record| record.started).await,
@@ -44,9 +46,25 @@ pub async fn containers(pod: &Arc<Pod>) {
                     record.started || !record.id.is_empty() || is_stuck(&record.state)
                 })
                 .await;
+                own.push(task);
             }
         }
     }
+    // Each returns when its container is not to be started again, which under `Always` is the pod's end.
+    futures::future::join_all(own).await;
+    finish(pod).await;
+}
+
+/// The pod's work is over: its sidecars have nobody to serve any more.
+async fn finish(pod: &Arc<Pod>) {
+    if pod.ending.is_cancelled() {
+        // Whoever ends the pod ends them too.
+        return std::future::pending().await;
+    }
+    pod.over.cancel();
+    super::end::of_sidecars(pod).await;
+    super::end::of_supervisors(pod).await;
+    pod.publish();
 }
 
 fn is_stuck(state: &State) -> bool {
@@ -77,7 +95,7 @@ async fn supervise(pod: Arc<Pod>, role: Role, container: Value) -> bool {
     let mut pause = FIRST_PAUSE;
     let mut restart = 0_u32;
     loop {
-        if pod.ending.is_cancelled() {
+        if pod.is_over_or_ending() {
             return false;
         }
         let began = tokio::time::Instant::now();
@@ -85,12 +103,17 @@ async fn supervise(pod: Arc<Pod>, role: Role, container: Value) -> bool {
             Ok(code) => code,
             Err(NotStarted { reason, message }) => {
                 tracing::warn!(pod = %pod.key, container = name, reason, message, "not started");
+                let told = match reason {
+                    "ErrImagePull" => "Error: ErrImagePull".to_owned(),
+                    _ => format!("Error: {message}"),
+                };
+                pod.note_of(&container, Severity::Warning, "Failed", told);
                 pod.record(&name, |record| {
                     record.state = State::Waiting { reason, message };
                 });
                 let waits = reason == "CreateContainerConfigError";
                 tokio::select! {
-                    () = pod.ending.cancelled() => return false,
+                    () = pod.no_more_starts() => return false,
                     () = pod.wait_for_objects(), if waits => {}
                     () = tokio::time::sleep(FIRST_PAUSE), if !waits => {}
                 }
@@ -98,7 +121,7 @@ async fn supervise(pod: Arc<Pod>, role: Role, container: Value) -> bool {
             }
         };
         let again = match role {
-            Role::Sidecar => true,
+            Role::Sidecar => !pod.over.is_cancelled(),
             Role::Init => code != 0 && policy != "Never",
             Role::App => policy == "Always" || (policy == "OnFailure" && code != 0),
         };
@@ -118,6 +141,13 @@ async fn supervise(pod: Arc<Pod>, role: Role, container: Value) -> bool {
         }
         // The first restart comes at once, as Kubernetes does it.
         if restart > 0 {
+            let message = format!(
+                "Back-off restarting failed container {name} in pod {}_{}({})",
+                pod.key.name,
+                pod.key.namespace,
+                pod.uid()
+            );
+            pod.note_of(&container, Severity::Warning, "BackOff", message);
             pod.record(&name, |record| {
                 record.state = State::Waiting {
                     reason: "CrashLoopBackOff",
@@ -129,7 +159,7 @@ async fn supervise(pod: Arc<Pod>, role: Role, container: Value) -> bool {
                 };
             });
             tokio::select! {
-                () = pod.ending.cancelled() => return false,
+                () = pod.no_more_starts() => return false,
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -159,7 +189,7 @@ async fn once(pod: &Arc<Pod>, container: &Value, restart: u32) -> Result<i32, No
         .running
         .insert(name.to_owned(), Arc::clone(&running));
     // Whoever ends the pod looks for running containers after this token is cancelled, so one of the two sees it.
-    if pod.ending.is_cancelled() {
+    if pod.is_over_or_ending() {
         running.signal(nix::sys::signal::Signal::SIGKILL);
     }
     let stop_probes = CancellationToken::new();
@@ -179,11 +209,19 @@ async fn once(pod: &Arc<Pod>, container: &Value, restart: u32) -> Result<i32, No
             watch(&pod, &container, &running, probes).await;
         })
     });
-    let code = running.exit().await;
+    if let Some(why) = running.unlimited() {
+        let message = format!("Limits of container {name} are not in force: {why}");
+        pod.note_of(container, Severity::Warning, "LimitsNotEnforced", message);
+    }
+    let End {
+        code,
+        out_of_memory,
+    } = running.exit().await;
     stop_probes.cancel();
     let _ = watching.await;
     let end = Ended {
         code,
+        out_of_memory,
         started,
         finished: OffsetDateTime::now_utc(),
     };
@@ -213,13 +251,29 @@ async fn watch(pod: &Arc<Pod>, container: &Value, running: &Arc<dyn Running>, pr
         && let Err(problem) = super::hook::run(pod, container, hook, running, ip).await
     {
         tracing::warn!(pod = %pod.key, container = name, problem, "postStart hook failed: killing the container");
+        pod.note_of(
+            container,
+            Severity::Warning,
+            "FailedPostStartHook",
+            "PostStartHook failed",
+        );
+        let message = format!("FailedPostStartHook: container {name} will be restarted");
+        pod.note_of(container, Severity::Normal, "Killing", message);
         running.signal(nix::sys::signal::Signal::SIGKILL);
         return;
     }
+    let asker = |kind, probe| Asker {
+        pod,
+        container,
+        running,
+        ip,
+        kind,
+        probe,
+    };
     if let Some(startup) = &probes.startup {
-        let passed = follow(pod, startup, running, ip, |_| {}, true).await;
+        let passed = asker(Kind::Startup, startup).until_verdict().await;
         if !passed {
-            kill(pod, name, "startup", running).await;
+            kill(pod, container, Kind::Startup, running).await;
             return;
         }
     }
@@ -232,42 +286,107 @@ async fn watch(pod: &Arc<Pod>, container: &Value, running: &Arc<dyn Running>, pr
             let note = |yes| {
                 pod.record(name, |record| record.ready = yes);
             };
-            follow(pod, readiness, running, ip, note, false).await;
+            asker(Kind::Readiness, readiness).follow(note).await;
         }
     };
     let liveness = async {
-        if let Some(liveness) = &probes.liveness
-            && !follow_liveness(pod, liveness, running, ip).await
-        {
-            kill(pod, name, "liveness", running).await;
+        if let Some(liveness) = &probes.liveness {
+            asker(Kind::Liveness, liveness).until_failure().await;
+            kill(pod, container, Kind::Liveness, running).await;
         }
     };
     tokio::join!(readiness, liveness);
 }
 
-/// Asks again and again. With `once`, returns the first verdict; else notes every change and never returns.
-async fn follow(
-    pod: &Pod,
-    probe: &Probe,
-    running: &Arc<dyn Running>,
+/// Which of a container's probes it is.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Startup,
+    Readiness,
+    Liveness,
+}
+
+impl Kind {
+    /// As events write it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Startup => "Startup",
+            Self::Readiness => "Readiness",
+            Self::Liveness => "Liveness",
+        }
+    }
+}
+
+/// One probe of one running container.
+struct Asker<'a> {
+    pod: &'a Pod,
+    container: &'a Value,
+    running: &'a Arc<dyn Running>,
     ip: IpAddr,
-    note: impl Fn(bool),
-    once: bool,
-) -> bool {
-    let mut verdict = Verdict::new(probe);
-    let mut noted = None;
-    let mut due = questions(probe);
-    loop {
-        due.tick().await;
-        let answer = ask(pod, probe, running, ip).await;
-        let now = verdict.observe(answer);
-        if let Some(now) = now {
-            if once {
-                return now;
+    kind: Kind,
+    probe: &'a Probe,
+}
+
+impl Asker<'_> {
+    /// Asks until enough answers in a row are the same.
+    async fn until_verdict(&self) -> bool {
+        let mut verdict = Verdict::new(self.probe);
+        let mut due = questions(self.probe);
+        loop {
+            due.tick().await;
+            if let Some(verdict) = verdict.observe(self.ask().await) {
+                return verdict;
             }
-            if noted != Some(now) {
-                noted = Some(now);
-                note(now);
+        }
+    }
+
+    /// Asks until enough answers in a row were no.
+    async fn until_failure(&self) {
+        let mut verdict = Verdict::new(self.probe);
+        let mut due = questions(self.probe);
+        loop {
+            due.tick().await;
+            if verdict.observe(self.ask().await) == Some(false) {
+                return;
+            }
+        }
+    }
+
+    /// Asks for as long as it is polled and tells every change.
+    async fn follow(&self, tell: impl Fn(bool)) {
+        let mut verdict = Verdict::new(self.probe);
+        let mut told = None;
+        let mut due = questions(self.probe);
+        loop {
+            due.tick().await;
+            if let Some(now) = verdict.observe(self.ask().await)
+                && told != Some(now)
+            {
+                told = Some(now);
+                tell(now);
+            }
+        }
+    }
+
+    async fn ask(&self) -> bool {
+        let runtime = self.pod.node.runtime.as_ref();
+        let (probe, kind) = (self.probe, self.kind.name());
+        match check::ask(
+            &probe.question,
+            probe.timeout,
+            runtime,
+            self.running,
+            self.ip,
+        )
+        .await
+        {
+            Ok(()) => true,
+            Err(problem) => {
+                tracing::debug!(pod = %self.pod.key, probe = kind, problem, "probe failed");
+                let message = format!("{kind} probe failed: {problem}");
+                self.pod
+                    .note_of(self.container, Severity::Warning, "Unhealthy", message);
+                false
             }
         }
     }
@@ -281,31 +400,12 @@ fn questions(probe: &Probe) -> tokio::time::Interval {
     due
 }
 
-/// Returns false when the container has failed often enough.
-async fn follow_liveness(pod: &Pod, probe: &Probe, running: &Arc<dyn Running>, ip: IpAddr) -> bool {
-    let mut verdict = Verdict::new(probe);
-    let mut due = questions(probe);
-    loop {
-        due.tick().await;
-        if verdict.observe(ask(pod, probe, running, ip).await) == Some(false) {
-            return false;
-        }
-    }
-}
-
-async fn ask(pod: &Pod, probe: &Probe, running: &Arc<dyn Running>, ip: IpAddr) -> bool {
-    let runtime = pod.node.runtime.as_ref();
-    match check::ask(&probe.question, probe.timeout, runtime, running, ip).await {
-        Ok(()) => true,
-        Err(problem) => {
-            tracing::debug!(pod = %pod.key, problem, "probe failed");
-            false
-        }
-    }
-}
-
-async fn kill(pod: &Pod, name: &str, probe: &str, running: &Arc<dyn Running>) {
+async fn kill(pod: &Pod, container: &Value, kind: Kind, running: &Arc<dyn Running>) {
+    let name = text(container, "/name");
+    let probe = kind.name().to_ascii_lowercase();
     tracing::warn!(pod = %pod.key, container = name, probe, "probe failed: the container is ended and started again");
+    let message = format!("Container {name} failed {probe} probe, will be restarted");
+    pod.note_of(container, Severity::Normal, "Killing", message);
     running.signal(nix::sys::signal::Signal::SIGTERM);
     tokio::time::sleep(pod.grace()).await;
     running.signal(nix::sys::signal::Signal::SIGKILL);

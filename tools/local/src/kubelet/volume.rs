@@ -1,8 +1,8 @@
 //! Volumes: what each holds (pure), and writing it below the pod's directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -335,22 +335,68 @@ pub fn write(
             for (path, file) in files {
                 write_file(&directory.join(path), file, group)?;
             }
-            for entry in std::fs::read_dir(directory)? {
-                let entry = entry?;
-                let kept = files
-                    .keys()
-                    .any(|path| path.starts_with(Path::new(&entry.file_name())));
-                if !kept && entry.file_type()?.is_file() {
-                    std::fs::remove_file(entry.path())?;
-                }
-            }
+            let wanted = files.keys().map(|path| directory.join(path)).collect();
+            remove_others(directory, &wanted)?;
             Ok(directory.to_owned())
         }
     }
 }
 
+/// Removes the files that are not wanted any more, and the directories that are empty without them.
+fn remove_others(directory: &Path, wanted: &BTreeSet<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.symlink_metadata()?.is_dir() {
+            remove_others(&path, wanted)?;
+            if !wanted.iter().any(|file| file.starts_with(&path)) {
+                std::fs::remove_dir(&path)?;
+            }
+        } else if !wanted.contains(&path) {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The place of `sub_path` in a volume; a directory is made where nothing is, with the volume's own rights.
+///
+/// # Errors
+/// When a link in the volume, which its containers may have made, leads out of it; when the file system refuses.
+pub fn inside(volume: &Path, sub_path: &Path) -> Result<PathBuf, String> {
+    if sub_path.as_os_str().is_empty() {
+        return Ok(volume.to_owned());
+    }
+    let failed = |error: io::Error| {
+        format!(
+            "failed to prepare subPath {:?} of {}: {error}",
+            sub_path.display(),
+            volume.display()
+        )
+    };
+    let root = volume.canonicalize().map_err(failed)?;
+    let rights = std::fs::metadata(&root).map_err(failed)?;
+    let mut place = root.clone();
+    for part in sub_path.components() {
+        place.push(part);
+        if place.symlink_metadata().is_err() {
+            std::fs::create_dir(&place).map_err(failed)?;
+            std::fs::set_permissions(&place, rights.permissions()).map_err(failed)?;
+            give(&place, Some(rights.gid())).map_err(failed)?;
+        }
+        place = place.canonicalize().map_err(failed)?;
+        if !place.starts_with(&root) {
+            return Err(failed(io::Error::other("it leads out of the volume")));
+        }
+    }
+    Ok(place)
+}
+
 fn write_file(path: &Path, file: &FileContent, group: Option<u32>) -> io::Result<()> {
-    if std::fs::read(path).is_ok_and(|there| there == file.bytes) {
+    // A group that may use the volume may read it, whatever the mode says of groups.
+    let mode = file.mode | group.map_or(0, |_| (file.mode & 0o400) >> 3);
+    let same_rights =
+        std::fs::metadata(path).is_ok_and(|there| there.permissions().mode() & 0o7777 == mode);
+    if same_rights && std::fs::read(path).is_ok_and(|there| there == file.bytes) {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
@@ -360,8 +406,6 @@ fn write_file(path: &Path, file: &FileContent, group: Option<u32>) -> io::Result
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
     std::fs::write(&temporary, &file.bytes)?;
-    // A group that may use the volume may read it, whatever the mode says of groups.
-    let mode = file.mode | group.map_or(0, |_| (file.mode & 0o400) >> 3);
     std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(mode))?;
     give(&temporary, group)?;
     std::fs::rename(&temporary, path)

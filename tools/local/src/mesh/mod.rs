@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::controller::deployment::wanted;
 use crate::dns::serve::Zone;
+use crate::dns::upstream::Upstream;
 use crate::kubelet::envoy::{Envoy, EnvoyError};
 use crate::kubelet::image::Images;
 use crate::kubelet::node::{Node, NodeParts, node_root};
@@ -25,7 +26,7 @@ use crate::object::{integer, name};
 use crate::runtime::Machine;
 use crate::store::Store;
 use crate::token::{Signer, TokenError};
-use crate::{export, forwards, kubelet, reconcile};
+use crate::{export, forwards, fronts, kubelet, reconcile};
 
 pub use leftovers::{Leftovers, clean};
 pub use state::{DEFAULT_STATE, StateDirectory};
@@ -332,6 +333,7 @@ impl Mesh {
         let zone = Zone {
             store: Arc::clone(&self.store),
             domain: DOMAIN.into(),
+            upstream: Arc::new(Upstream::of_machine()),
         };
         let mut tasks = lock(&self.tasks);
         tasks.spawn(reconcile::run(
@@ -349,6 +351,7 @@ impl Mesh {
                 }
             }
         });
+        tasks.spawn(fronts::run(Arc::clone(&self.store), Arc::clone(&runtime)));
         tasks.spawn(forwards::run(Arc::clone(&self.store), runtime));
         tasks.spawn(root_certificate::run(Arc::clone(&self.store), root));
         tasks.spawn({

@@ -40,6 +40,8 @@ pub const KNOWN: &[Kind] = &[
     kind("ConfigMap", "", "configmaps", &["cm"], true),
     kind("Secret", "", "secrets", &[], true),
     kind("ServiceAccount", "", "serviceaccounts", &["sa"], true),
+    kind("Event", "", "events", &["ev"], true),
+    kind("Job", "batch", "jobs", &[], true),
     kind("Deployment", "apps", "deployments", &["deploy"], true),
     kind("ReplicaSet", "apps", "replicasets", &["rs"], true),
     kind(

@@ -1,9 +1,13 @@
 //! Objects as kubectl prints them.
 
+pub mod columns;
 pub mod describe;
+mod events;
+pub mod jsonpath;
 pub mod pods;
 pub mod table;
 pub mod tables;
+pub mod tabs;
 
 use serde_json::Value;
 
@@ -46,7 +50,8 @@ pub fn json(objects: &[Value], single: bool) -> Result<String, String> {
     String::from_utf8(out).map_err(|error| error.to_string())
 }
 
-fn whole(objects: &[Value], single: bool) -> Value {
+/// What is printed of objects: one alone as it is, several as a `List`.
+pub fn whole(objects: &[Value], single: bool) -> Value {
     match objects {
         [object] if single => object.clone(),
         _ => serde_json::json!({

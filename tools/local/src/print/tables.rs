@@ -16,6 +16,21 @@ pub fn table(
     prefix: &str,
     now: OffsetDateTime,
 ) -> String {
+    render(&rows(kind, objects, with_namespace, wide, prefix, now))
+}
+
+/// The table's rows, headings first.
+pub fn rows(
+    kind: &str,
+    objects: &[Value],
+    with_namespace: bool,
+    wide: bool,
+    prefix: &str,
+    now: OffsetDateTime,
+) -> Vec<Vec<String>> {
+    if kind == "Event" {
+        return super::events::rows(objects, with_namespace, wide, now);
+    }
     let (headings, extra) = headings(kind);
     let mut first: Vec<String> = Vec::new();
     if with_namespace {
@@ -39,7 +54,7 @@ pub fn table(
         }
         rows.push(row);
     }
-    render(&rows)
+    rows
 }
 
 type Headings = (&'static [&'static str], &'static [&'static str]);
@@ -67,6 +82,10 @@ fn headings(kind: &str) -> Headings {
         ),
         "ReplicaSet" => (
             &["NAME", "DESIRED", "CURRENT", "READY", "AGE"],
+            &["CONTAINERS", "IMAGES", "SELECTOR"],
+        ),
+        "Job" => (
+            &["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"],
             &["CONTAINERS", "IMAGES", "SELECTOR"],
         ),
         "Namespace" => (&["NAME", "STATUS", "AGE"], &[]),
@@ -131,6 +150,18 @@ fn cells(kind: &str, object: &Value, now: OffsetDateTime) -> (Vec<String>, Vec<S
                     number("/spec/replicas"),
                     number("/status/replicas"),
                     number("/status/readyReplicas"),
+                    age,
+                ],
+                vec![containers, images, selector(object)],
+            )
+        }
+        "Job" => {
+            let (containers, images) = template(object);
+            (
+                vec![
+                    job_status(object),
+                    completions(object),
+                    duration(object, now),
                     age,
                 ],
                 vec![containers, images, selector(object)],
@@ -207,15 +238,64 @@ fn cells(kind: &str, object: &Value, now: OffsetDateTime) -> (Vec<String>, Vec<S
     }
 }
 
+fn job_status(job: &Value) -> String {
+    let named = [
+        ("Complete", "Complete"),
+        ("Failed", "Failed"),
+        ("FailureTarget", "FailureTarget"),
+        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
+        ("Suspended", "Suspended"),
+    ];
+    if !text(job, "/metadata/deletionTimestamp").is_empty() {
+        return "Terminating".to_owned();
+    }
+    named
+        .iter()
+        .find(|(condition, _)| has_condition(job, condition))
+        .map_or("Running", |(_, shown)| shown)
+        .to_owned()
+}
+
+fn completions(job: &Value) -> String {
+    let succeeded = integer(job, "/status/succeeded").unwrap_or(0);
+    match integer(job, "/spec/completions") {
+        Some(completions) => format!("{succeeded}/{completions}"),
+        // A work queue has as many as find something.
+        None => match integer(job, "/spec/parallelism").unwrap_or(1) {
+            ..=1 => format!("{succeeded}/1"),
+            parallelism => format!("{succeeded}/1 of {parallelism}"),
+        },
+    }
+}
+
+fn duration(job: &Value, now: OffsetDateTime) -> String {
+    let Some(started) = age::parse(text(job, "/status/startTime")) else {
+        return String::new();
+    };
+    let ended = age::parse(text(job, "/status/completionTime")).unwrap_or(now);
+    age::human((ended - started).whole_seconds())
+}
+
 fn service(object: &Value, age: String) -> (Vec<String>, Vec<String>) {
     let kind = text(object, "/spec/type");
     let address = match (kind, text(object, "/spec/clusterIP")) {
         ("ExternalName", _) | (_, "") => "<none>",
         (_, address) => address,
     };
+    let mut balancer = joined(
+        list(object, "/status/loadBalancer/ingress")
+            .iter()
+            .map(|ingress| match text(ingress, "/ip") {
+                "" => text(ingress, "/hostname").to_owned(),
+                ip => ip.to_owned(),
+            }),
+    );
+    if balancer.is_empty() {
+        balancer.push_str("<pending>");
+    }
     let external = match kind {
         "ExternalName" => text(object, "/spec/externalName"),
-        "LoadBalancer" => "<pending>",
+        "LoadBalancer" => balancer.as_str(),
         _ => "<none>",
     };
     let ports = joined(list(object, "/spec/ports").iter().map(|port| {
@@ -320,6 +400,56 @@ mod tests {
             table("Namespace", &[namespace], false, false, "namespace/", now()),
             "NAME                STATUS   AGE\nnamespace/default   Active   5s\n"
         );
+    }
+
+    #[test]
+    fn jobs_print_as_kubectl_prints_them() {
+        let job = json!({"metadata": {"name": "sums", "creationTimestamp": "2023-11-14T22:12:20Z"},
+            "spec": {"completions": 3}, "status": {"succeeded": 3, "startTime": "2023-11-14T22:12:20Z",
+                "completionTime": "2023-11-14T22:12:32Z",
+                "conditions": [{"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True"}]}});
+        let queue = json!({"metadata": {"name": "q", "creationTimestamp": "2023-11-14T22:12:20Z"},
+            "spec": {"parallelism": 2}, "status": {"startTime": "2023-11-14T22:13:10Z"}});
+        assert_eq!(
+            table("Job", &[job, queue], false, false, "", now()),
+            "NAME   STATUS     COMPLETIONS   DURATION   AGE\n\
+             sums   Complete   3/3           12s        60s\n\
+             q      Running    0/1 of 2      10s        60s\n"
+        );
+    }
+
+    #[test]
+    fn events_print_as_kubectl_prints_them() {
+        let event = json!({"metadata": {"name": "p.1", "namespace": "default"},
+            "type": "Warning", "reason": "BackOff", "message": "Back-off\n", "count": 3,
+            "source": {"component": "kubelet", "host": "n"},
+            "involvedObject": {"kind": "Pod", "name": "p", "fieldPath": "spec.containers{app}"},
+            "firstTimestamp": "2023-11-14T22:12:20Z", "lastTimestamp": "2023-11-14T22:13:15Z"});
+        assert_eq!(
+            table("Event", &[event.clone()], true, false, "", now()),
+            "NAMESPACE   LAST SEEN   TYPE      REASON    OBJECT   MESSAGE\n\
+             default     5s          Warning   BackOff   pod/p    Back-off\n"
+        );
+        assert_eq!(
+            table("Event", &[event], false, true, "", now()),
+            "LAST SEEN   TYPE      REASON    OBJECT   SUBOBJECT              SOURCE       MESSAGE    FIRST SEEN   COUNT   NAME\n\
+             5s          Warning   BackOff   pod/p    spec.containers{app}   kubelet, n   Back-off   60s          3       p.1\n"
+        );
+    }
+
+    #[test]
+    fn a_load_balancer_shows_where_it_is_reached() {
+        let service = |status: Value| {
+            json!({"metadata": {"name": "g", "creationTimestamp": "2023-11-14T22:12:20Z"},
+            "spec": {"type": "LoadBalancer", "clusterIP": "10.96.0.9", "ports": [{"port": 80, "nodePort": 31380, "protocol": "TCP"}]},
+            "status": status})
+        };
+        let lines = |status| table("Service", &[service(status)], false, false, "", now());
+        assert!(
+            lines(json!({})).contains("LoadBalancer   10.96.0.9    <pending>     80:31380/TCP")
+        );
+        let status = json!({"loadBalancer": {"ingress": [{"hostname": "localhost"}]}});
+        assert!(lines(status).contains("LoadBalancer   10.96.0.9    localhost     80:31380/TCP"));
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl Cluster {
         cluster
     }
 
+    fn refused(&self, object: Value) -> String {
+        let applied = crate::apply::one(&self.store, object, "default", "n", &self.admission);
+        applied.error.unwrap()
+    }
+
     fn apply(&self, object: Value) {
         let applied = crate::apply::one(&self.store, object, "default", "n", &self.admission);
         assert_eq!(applied.error, None);
@@ -384,4 +389,165 @@ fn deleting_a_deployment_takes_its_pods_along() {
     cluster.reap();
     cluster.settle();
     assert!(cluster.pods().is_empty() && cluster.of("ReplicaSet").is_empty());
+}
+
+fn said(cluster: &Cluster, kind: &str) -> Vec<String> {
+    let events = cluster.store.events().list();
+    let mut said: Vec<String> = events
+        .iter()
+        .filter(|event| text(event, "/involvedObject/kind") == kind)
+        .map(|event| format!("{}: {}", text(event, "/reason"), text(event, "/message")))
+        .collect();
+    said.sort();
+    said
+}
+
+#[test]
+fn controllers_tell_what_they_do_in_kubernetes_words() {
+    let cluster = Cluster::new();
+    cluster.apply(web(1));
+    cluster.settle();
+    let set = name(&cluster.of("ReplicaSet")[0]).to_owned();
+    let pod = name(&cluster.pods()[0]).to_owned();
+    let key = Key::of(&cluster.deployment()).unwrap();
+    let none = json!({"spec": {"replicas": 0}});
+    cluster.store.patch(&key, &none).unwrap();
+    cluster.settle();
+    assert_eq!(
+        said(&cluster, "Deployment"),
+        [
+            format!("ScalingReplicaSet: Scaled down replica set {set} from 1 to 0"),
+            format!("ScalingReplicaSet: Scaled up replica set {set} from 0 to 1"),
+        ]
+    );
+    assert_eq!(
+        said(&cluster, "ReplicaSet"),
+        [
+            format!("SuccessfulCreate: Created pod: {pod}"),
+            format!("SuccessfulDelete: Deleted pod: {pod}"),
+        ]
+    );
+}
+
+#[test]
+fn a_pod_that_cannot_be_made_is_one_event_however_often_it_is_tried() {
+    let cluster = Cluster::new();
+    let mut deployment = web(1);
+    deployment["spec"]["template"]["spec"]["serviceAccountName"] = json!("robot");
+    cluster.apply(deployment);
+    for _ in 0..3 {
+        cluster.settle();
+        once(&cluster.store, "n", &cluster.admission);
+    }
+    let said = said(&cluster, "ReplicaSet");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("FailedCreate: Error creating: pods \"web-"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_job_tells_of_its_pods_and_its_end() {
+    let cluster = Cluster::new();
+    cluster.apply(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "sums"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}));
+    cluster.settle();
+    let pod = cluster.pods()[0].clone();
+    let status = json!({"phase": "Succeeded"});
+    cluster
+        .store
+        .set_status(&Key::of(&pod).unwrap(), uid(&pod), status);
+    cluster.settle();
+    assert_eq!(
+        said(&cluster, "Job"),
+        [
+            "Completed: Job completed".to_owned(),
+            format!("SuccessfulCreate: Created pod: {}", name(&pod)),
+        ]
+    );
+}
+
+#[test]
+fn a_node_port_out_of_range_or_of_another_service_is_refused_and_one_in_use_is_not_given_out() {
+    let cluster = Cluster::new();
+    let service = |name: &str, port: u32| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80, "nodePort": port}]}})
+    };
+    assert_eq!(
+        cluster.refused(service("a", 80)),
+        "Service \"a\" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767"
+    );
+    cluster.apply(service("a", 30999));
+    cluster.apply(service("a", 30999));
+    assert!(
+        cluster
+            .refused(service("b", 30999))
+            .ends_with("provided port is already allocated")
+    );
+
+    let given = |taken: Option<u16>| {
+        let view = crate::store::View::from_iter([json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "c", "namespace": "default"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80}]}})]);
+        let context = Context {
+            now: OffsetDateTime::now_utc(),
+            suffix: &random::suffix,
+            node: "n",
+            is_free: &|port| Some(port) != taken,
+        };
+        let [Action::Put(complete)] = &crate::controller::service::reconcile(&view, context)[..]
+        else {
+            panic!("one Service is completed");
+        };
+        u16::try_from(complete["spec"]["ports"][0]["nodePort"].as_u64().unwrap()).unwrap()
+    };
+    let first = given(None);
+    assert!((30_000..32_768).contains(&first));
+    assert_eq!(given(None), first, "the same after every start");
+    assert_ne!(given(Some(first)), first);
+}
+
+#[test]
+fn a_job_that_could_never_end_or_changes_its_pods_is_refused() {
+    let cluster = Cluster::new();
+    let job = |policy: Option<&str>, image: &str| {
+        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "sums"},
+            "spec": {"template": {"spec": {"containers": [{"name": "c", "image": image}]}}}});
+        if let Some(policy) = policy {
+            job["spec"]["template"]["spec"]["restartPolicy"] = json!(policy);
+        }
+        job
+    };
+    assert_eq!(
+        cluster.refused(job(None, "i")),
+        "Job.batch \"sums\" is invalid: spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""
+    );
+    assert!(
+        cluster
+            .refused(job(Some("Always"), "i"))
+            .contains("Unsupported value: \"Always\"")
+    );
+    cluster.apply(job(Some("Never"), "i"));
+    cluster.settle();
+    cluster.apply(job(Some("Never"), "i"));
+    assert!(
+        cluster
+            .refused(job(Some("Never"), "j"))
+            .contains("field is immutable")
+    );
+}
+
+#[test]
+fn a_secrets_plain_text_is_stored_encoded() {
+    let cluster = Cluster::new();
+    cluster.apply(
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+        "stringData": {"pw": "hunter"}, "data": {"a": "Yg=="}}),
+    );
+    let secret = &cluster.of("Secret")[0];
+    assert_eq!(secret["data"], json!({"a": "Yg==", "pw": "aHVudGVy"}));
+    assert_eq!(secret["type"], "Opaque");
+    assert!(secret.get("stringData").is_none());
 }

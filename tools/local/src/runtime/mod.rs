@@ -3,7 +3,7 @@
 mod exec;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +11,14 @@ use async_trait::async_trait;
 use ipnet::Ipv4Net;
 use nix::sys::signal::Signal;
 use sandbox::capabilities::Capabilities;
+use sandbox::cgroup::Limits;
 use sandbox::container::{Container, ContainerSpec, Mount, MountSource};
 use sandbox::network::{Network, NetworkConfig, PodNetwork, Protocol, ServiceForward};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use crate::controller::service::SERVICES;
 use crate::kubelet::runtime::{
-    Execution, Forward, ImageContent, Running, Runtime, RuntimeError, Start,
+    End, Execution, Forward, ImageContent, Program, Running, Runtime, RuntimeError, Start, Usage,
 };
 
 /// Namespaces, links and containers of one node.
@@ -176,18 +177,43 @@ impl Runtime for Machine {
     async fn connect(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
         let network = Arc::clone(&self.network);
         // A socket belongs to the namespace in which it was made, wherever it is used.
-        let socket = tokio::task::spawn_blocking(move || {
-            network.enter(|| {
-                let domain = socket2::Domain::for_address(to);
-                let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-                socket.set_nonblocking(true)?;
-                Ok::<_, std::io::Error>(socket)
-            })
-        })
-        .await
-        .map_err(std::io::Error::other)?
-        .map_err(std::io::Error::other)??;
+        let socket = tokio::task::spawn_blocking(move || network.enter(|| socket_for(to)))
+            .await
+            .map_err(std::io::Error::other)?
+            .map_err(std::io::Error::other)??;
         TcpSocket::from_std_stream(socket.into()).connect(to).await
+    }
+
+    async fn connect_inside(&self, uid: &str, port: u16) -> std::io::Result<TcpStream> {
+        let pod = self
+            .lock()
+            .get(uid)
+            .cloned()
+            .ok_or_else(|| std::io::Error::other("the pod has no network"))?;
+        let mut refused = None;
+        for loopback in [
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+        ] {
+            let pod = pod.clone();
+            let made = tokio::task::spawn_blocking(move || pod.enter(|| socket_for(loopback)))
+                .await
+                .map_err(std::io::Error::other)?
+                .map_err(std::io::Error::other)?;
+            let connected = match made {
+                Ok(socket) => {
+                    TcpSocket::from_std_stream(socket.into())
+                        .connect(loopback)
+                        .await
+                }
+                Err(error) => Err(error),
+            };
+            match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| std::io::ErrorKind::ConnectionRefused.into()))
     }
 
     async fn close(&self) {
@@ -220,6 +246,14 @@ impl Runtime for Machine {
         })
         .await
     }
+}
+
+/// A socket of the calling thread's namespace that can connect to `to`.
+fn socket_for(to: SocketAddr) -> std::io::Result<socket2::Socket> {
+    let domain = socket2::Domain::for_address(to);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 fn specification(
@@ -255,6 +289,11 @@ fn specification(
     spec.groups = start.groups;
     spec.capabilities = capabilities;
     spec.no_new_privs = start.no_new_privileges;
+    spec.limits = Limits {
+        memory: start.limits.memory,
+        millicores: start.limits.millicores,
+        requested_millicores: start.limits.requested_millicores,
+    };
     Ok(spec)
 }
 
@@ -262,8 +301,24 @@ struct Started(Container);
 
 #[async_trait]
 impl Running for Started {
-    async fn exit(&self) -> i32 {
-        self.0.exit().await.code()
+    async fn exit(&self) -> End {
+        let code = self.0.exit().await.code();
+        End {
+            code,
+            out_of_memory: self.0.ran_out_of_memory(),
+        }
+    }
+
+    fn unlimited(&self) -> Option<String> {
+        self.0.unlimited().map(str::to_owned)
+    }
+
+    fn usage(&self) -> Result<Option<Usage>, RuntimeError> {
+        let usage = self.0.usage().map_err(RuntimeError)?;
+        Ok(usage.map(|usage| Usage {
+            cpu: usage.cpu,
+            memory: usage.memory,
+        }))
     }
 
     fn signal(&self, signal: Signal) {
@@ -271,7 +326,10 @@ impl Running for Started {
         let _ = self.0.signal(signal);
     }
 
-    async fn exec(&self, args: Vec<String>, stdin: bool) -> Result<Execution, RuntimeError> {
-        exec::execute(&self.0, args, stdin)
+    async fn exec(&self, program: Program) -> Result<Execution, RuntimeError> {
+        match program.terminal {
+            Some(size) => exec::on_terminal(&self.0, program.args, size),
+            None => exec::execute(&self.0, program.args, program.stdin),
+        }
     }
 }

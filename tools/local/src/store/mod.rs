@@ -11,6 +11,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+use crate::event::Journal;
 use crate::object::{Key, age, child, is_terminating, merge_patch, uid};
 use crate::random;
 
@@ -117,6 +118,7 @@ struct Inner {
 pub struct Store {
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
+    events: Journal,
 }
 
 impl Default for Store {
@@ -124,11 +126,17 @@ impl Default for Store {
         Self {
             inner: Mutex::new(Inner::default()),
             changed: watch::Sender::new(0),
+            events: Journal::default(),
         }
     }
 }
 
 impl Store {
+    /// What happened to the objects.
+    pub fn events(&self) -> &Journal {
+        &self.events
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Writes replace whole values: a panic elsewhere leaves nothing half done.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -281,6 +289,9 @@ impl Store {
         let mut inner = self.lock();
         if inner.view.get(key).is_some_and(|old| uid(old) == of_uid) {
             self.take(&mut inner, key);
+            if key.kind == "Namespace" && key.group.is_empty() {
+                self.events.forget_namespace(&key.name);
+            }
         }
     }
 

@@ -34,6 +34,8 @@ pub struct ExecSpec {
     pub stdout: Stdio,
     /// Standard error.
     pub stderr: Stdio,
+    /// The three streams are a terminal, which becomes the program's own: see [`Container::terminal`].
+    pub terminal: bool,
 }
 
 impl ExecSpec {
@@ -46,6 +48,7 @@ impl ExecSpec {
             stdin: Stdio::null(),
             stdout: Stdio::piped(),
             stderr: Stdio::piped(),
+            terminal: false,
         }
     }
 }
@@ -112,6 +115,8 @@ impl Container {
         let plan = JoinPlan {
             init: self.init,
             program,
+            group: self.group.clone(),
+            terminal: spec.terminal,
         };
         let letterbox: OwnedFd = memfd_create("sandbox-exec", MFdFlags::MFD_CLOEXEC)
             .map_err(std::io::Error::from)

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use super::{ContainerSpec, Mount, MountSource};
 use crate::Error;
+use crate::cgroup::{Group, Usage};
 use crate::cleanup::Record;
 use crate::process_identity::ProcessIdentity;
 use crate::reexec::Stage;
@@ -48,6 +50,8 @@ pub struct Container {
     pub(super) id: String,
     pub(super) init: ProcessIdentity,
     pub(super) program: Program,
+    pub(super) group: Group,
+    unlimited: Option<String>,
     directory: PathBuf,
     control: UnixStream,
     ended: Arc<Ended>,
@@ -60,6 +64,7 @@ pub struct Container {
 struct Ended {
     exit: Mutex<Option<Exit>>,
     changed: Condvar,
+    out_of_memory: AtomicBool,
 }
 
 impl Container {
@@ -85,8 +90,9 @@ impl Container {
     fn start_in(spec: ContainerSpec, directory: &Path) -> Result<Self, Error> {
         let id = spec.id.clone();
         let netns = spec.netns.clone();
-        Record::of_owner()?.write(directory)?;
         let plan = plan(spec, directory)?;
+        Record::of_owner(&plan.group)?.write(directory)?;
+        let group = plan.group.clone();
         let program = plan.program.clone();
         let failed = |message: String| Error::Start {
             container: id.clone(),
@@ -105,11 +111,17 @@ impl Container {
         let begun = begin(&control, plan).map_err(failed);
         // The namespace's path in the plan leads through this descriptor of ours.
         drop(netns);
-        let (events, pid) = match begun {
+        let Begun {
+            events,
+            pid,
+            unlimited,
+            group,
+        } = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 drop(control);
                 let _ = shim.wait();
+                group.remove();
                 return Err(error);
             }
         };
@@ -118,6 +130,8 @@ impl Container {
         let mut container = Self {
             init: ProcessIdentity::of(pid).unwrap_or_else(|_| ProcessIdentity::gone(pid)),
             program,
+            group: group.clone(),
+            unlimited,
             directory: directory.to_owned(),
             control,
             exit,
@@ -131,7 +145,7 @@ impl Container {
             .spawn(move || watch_end(events, shim, &ended, &exit_sender))
             .map_err(|error| failed(format!("cannot start a thread: {error}")))?;
         container.watcher = Some(watcher);
-        Record::of_owner()?
+        Record::of_owner(&group)?
             .with(i32::try_from(shim_pid).unwrap_or_default())
             .with(pid)
             .write(directory)?;
@@ -151,6 +165,24 @@ impl Container {
     /// How the program ended, or `None` while it runs.
     pub fn exited(&self) -> Option<Exit> {
         *self.exit.borrow()
+    }
+
+    /// Whether the kernel killed a process of the container for its memory limit; known once it has ended.
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.ended.out_of_memory.load(Ordering::Acquire)
+    }
+
+    /// Why limits that were asked for are not in force; None when they are, or none were asked for.
+    pub fn unlimited(&self) -> Option<&str> {
+        self.unlimited.as_deref()
+    }
+
+    /// What its processes use; None when they have ended.
+    ///
+    /// # Errors
+    /// Why this machine cannot tell: it has no control groups for memory and processor time.
+    pub fn usage(&self) -> Result<Option<Usage>, String> {
+        self.group.usage()
     }
 
     /// Completes when the program has ended and its whole output is in the log. Needs no runtime.
@@ -217,6 +249,8 @@ impl Drop for Container {
         if let Some(watcher) = self.watcher.take() {
             let _ = watcher.join();
         }
+        // The shim has, unless it was killed.
+        self.group.remove();
         if let Err(error) = std::fs::remove_dir_all(&self.directory) {
             tracing::warn!(container = self.id, %error, directory = %self.directory.display(), "cannot remove the container's directory");
         }
@@ -226,7 +260,15 @@ impl Drop for Container {
 /// The shim was killed, so the kernel killed the container.
 const LOST: Exit = Exit::Signal(Signal::SIGKILL as i32);
 
-fn begin(control: &UnixStream, plan: Plan) -> Result<(BufReader<UnixStream>, i32), String> {
+/// What a shim says of a container that runs.
+struct Begun {
+    events: BufReader<UnixStream>,
+    pid: i32,
+    unlimited: Option<String>,
+    group: Group,
+}
+
+fn begin(control: &UnixStream, plan: Plan) -> Result<Begun, String> {
     let lost = |error: std::io::Error| {
         format!(
             "its shim does not answer: {error}; does main call sandbox::reexec::run_if_asked() first?"
@@ -235,9 +277,18 @@ fn begin(control: &UnixStream, plan: Plan) -> Result<(BufReader<UnixStream>, i32
     send(control, &Order::Start(Box::new(plan))).map_err(lost)?;
     let mut events = BufReader::new(control.try_clone().map_err(lost)?);
     match receive::<Event>(&mut events).map_err(lost)? {
-        Some(Event::Started(pid)) => Ok((events, pid)),
+        Some(Event::Started {
+            pid,
+            unlimited,
+            group,
+        }) => Ok(Begun {
+            events,
+            pid,
+            unlimited,
+            group,
+        }),
         Some(Event::Failed(message)) => Err(message),
-        Some(Event::Exited(_)) | None => Err(lost(std::io::ErrorKind::UnexpectedEof.into())),
+        Some(Event::Exited { .. }) | None => Err(lost(std::io::ErrorKind::UnexpectedEof.into())),
     }
 }
 
@@ -247,10 +298,14 @@ fn watch_end(
     ended: &Ended,
     sender: &watch::Sender<Option<Exit>>,
 ) {
-    let exit = match receive::<Event>(&mut events) {
-        Ok(Some(Event::Exited(exit))) => exit,
-        _ => LOST,
+    let (exit, out_of_memory) = match receive::<Event>(&mut events) {
+        Ok(Some(Event::Exited {
+            exit,
+            out_of_memory,
+        })) => (exit, out_of_memory),
+        _ => (LOST, false),
     };
+    ended.out_of_memory.store(out_of_memory, Ordering::Release);
     let _ = shim.wait();
     // Who was waiting must then find it ended.
     sender.send_replace(Some(exit));
@@ -292,6 +347,8 @@ fn plan(spec: ContainerSpec, directory: &Path) -> Result<Plan, Error> {
         }),
         log: spec.log,
         log_limit: spec.log_limit,
+        group: Group::of(&spec.id),
+        limits: spec.limits,
         program: Program {
             args: spec.args,
             env: spec.env,

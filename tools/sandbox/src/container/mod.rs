@@ -3,10 +3,12 @@
 mod exec;
 mod life;
 mod spec;
+mod terminal;
 
 pub use exec::{Exec, ExecSpec, Killer};
 pub use life::{Container, Exit};
 pub use spec::{ContainerSpec, Mount, MountSource};
+pub use terminal::{Size, Terminal};
 
 /// For [`Container::signal`].
 pub use nix::sys::signal::Signal;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::capabilities::Capabilities;
+use crate::cgroup::Limits;
 
 /// One container to start. Paths of the host are absolute.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct ContainerSpec {
     pub capabilities: Capabilities,
     /// `allowPrivilegeEscalation: false`.
     pub no_new_privs: bool,
+    /// What it may use; what this machine cannot enforce is told by [`super::Container::unlimited`].
+    pub limits: Limits,
     /// The file that stdout and stderr are written to in CRI format; its directory must exist.
     pub log: PathBuf,
     /// Bytes after which the log becomes `<log>.1` and a new one begins.
@@ -72,6 +75,7 @@ impl ContainerSpec {
             groups: Vec::new(),
             capabilities: Capabilities::default(),
             no_new_privs: false,
+            limits: Limits::default(),
             log: log.into(),
             log_limit: 10 * 1024 * 1024,
         }

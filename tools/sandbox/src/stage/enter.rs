@@ -36,7 +36,12 @@ fn enter(letterbox: &File, path: &OsString) -> Step<Option<Exit>> {
         return Err("the container has ended".into());
     }
     let user = (plan.program.uid, plan.program.gid);
-    own_pipes(user)?;
+    if !plan.terminal {
+        own_pipes(user)?;
+    }
+    plan.group
+        .add(0)
+        .map_err(cannot("enter the container's cgroup"))?;
     setns(namespace, CloneFlags::CLONE_NEWPID).map_err(cannot("join the pid namespace"))?;
     let mut command: Command = Stage::Join.command("join");
     let mut child = command

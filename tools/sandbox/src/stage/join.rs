@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::unistd::setsid;
 
 use super::enter::{answer, read_plan};
 use super::{Step, cannot, launch};
@@ -42,6 +43,11 @@ fn join(letterbox: &File) -> Step<Infallible> {
     }
     for (namespace, kind) in namespaces {
         setns(namespace, kind).map_err(cannot("join the container"))?;
+    }
+    if plan.terminal {
+        setsid().map_err(cannot("begin a session"))?;
+        rustix::process::ioctl_tiocsctty(std::io::stdin())
+            .map_err(cannot("take the terminal over"))?;
     }
     launch::execute_keeping_input(&plan.program, watch_parent)
 }

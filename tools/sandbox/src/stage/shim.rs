@@ -18,6 +18,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Gid, Pid, Uid, fchown};
 
 use super::{Step, cannot, parent_socket};
+use crate::cgroup::Group;
 use crate::container::Exit;
 use crate::cri_log::CriLog;
 use crate::reexec::Stage;
@@ -69,16 +70,40 @@ fn keep(owner: &UnixStream) -> Step<()> {
     let (stdout, out_copier) = logged_pipe(&plan, &log, "stdout")?;
     let (stderr, err_copier) = logged_pipe(&plan, &log, "stderr")?;
 
-    unshare(CloneFlags::CLONE_NEWPID).map_err(cannot("make a pid namespace"))?;
-    let mut init = begin(&plan, &life, stdout, stderr)?;
+    let mut group = plan.group.clone();
+    let unlimited = group.make(plan.limits);
+    let started = unlimited.and_then(|unlimited| {
+        unshare(CloneFlags::CLONE_NEWPID).map_err(cannot("make a pid namespace"))?;
+        begin(&plan, &group, &life, stdout, stderr).map(|init| (init, unlimited))
+    });
+    let (mut init, unlimited) = match started {
+        Ok(started) => started,
+        Err(message) => {
+            group.remove();
+            return Err(message);
+        }
+    };
     let pid = Pid::from_raw(i32::try_from(init.id()).unwrap_or_default());
-    let _ = send(owner, &Event::Started(pid.as_raw()));
+    let started = Event::Started {
+        pid: pid.as_raw(),
+        unlimited,
+        group: group.clone(),
+    };
+    let _ = send(owner, &started);
 
-    let exit = reap(&mut init, pid, &life)?;
+    let exit = reap(&mut init, pid, &life);
+    let out_of_memory = group.ran_out_of_memory();
+    // The kernel has ended every process of the pid namespace with its first.
+    group.remove();
+    let exit = exit?;
     for copier in [out_copier, err_copier] {
         let _ = copier.join();
     }
-    let _ = send(owner, &Event::Exited(exit));
+    let ended = Event::Exited {
+        exit,
+        out_of_memory,
+    };
+    let _ = send(owner, &ended);
     Ok(())
 }
 
@@ -106,7 +131,13 @@ pub(super) fn give(fd: impl AsFd, uid: u32, gid: u32) -> Step<()> {
 }
 
 /// Starts the init and waits until it executes the container's program.
-fn begin(plan: &Plan, life: &Mutex<Life>, stdout: OwnedFd, stderr: OwnedFd) -> Step<Child> {
+fn begin(
+    plan: &Plan,
+    group: &Group,
+    life: &Mutex<Life>,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+) -> Step<Child> {
     let (socket, theirs) = UnixStream::pair().map_err(cannot("make a socket"))?;
     let mut init = Stage::Init
         .command(&format!("init {}", plan.id))
@@ -123,9 +154,15 @@ fn begin(plan: &Plan, life: &Mutex<Life>, stdout: OwnedFd, stderr: OwnedFd) -> S
         }
         *life = Life::Running(pid);
     }
-    let outcome = send(&socket, plan)
-        .and_then(|()| receive::<Event>(&mut BufReader::new(socket)))
-        .map_err(cannot("hear from the init"));
+    // Before it hears what to become.
+    let outcome = group
+        .add(pid.as_raw())
+        .map_err(cannot("put the container into its cgroup"))
+        .and_then(|()| {
+            send(&socket, plan)
+                .and_then(|()| receive::<Event>(&mut BufReader::new(socket)))
+                .map_err(cannot("hear from the init"))
+        });
     match outcome {
         Ok(None) => Ok(init),
         Ok(Some(Event::Failed(message))) | Err(message) => {

@@ -13,8 +13,10 @@ mod harness;
 
 mod end;
 mod executed;
+mod limits;
 mod refused;
 mod rights;
+mod terminal;
 mod view;
 
 use std::io::Read;
@@ -57,6 +59,13 @@ fn main() {
         executed::executing_in_an_ended_container_is_refused,
         refused::two_containers_cannot_have_one_id,
         refused::a_full_disk_is_reported_with_the_file,
+        limits::a_container_beyond_its_memory_is_killed_and_says_so,
+        limits::an_ordinary_death_is_no_lack_of_memory,
+        limits::processor_time_beyond_the_limit_is_throttled_and_counted,
+        limits::programs_executed_in_a_container_share_its_limits,
+        limits::nothing_of_a_group_stays,
+        terminal::a_program_on_a_terminal_knows_its_name_and_size,
+        terminal::a_new_size_and_an_interrupt_reach_the_program,
         end::the_end_can_be_awaited,
         end::dropping_a_container_leaves_no_process_mount_or_directory,
     ])

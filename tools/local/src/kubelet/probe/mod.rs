@@ -1,6 +1,7 @@
 //! Probes: what to ask a container, how often, and what the answers add up to.
 
 pub mod check;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::object::{integer, list, text};
 pub enum Question {
     /// GET; 200 to 399 is a yes.
     Http {
+        /// `scheme: HTTPS`; no certificate is checked.
+        tls: bool,
         /// `host`, else the pod's address.
         host: Option<String>,
         /// Port number.
@@ -144,9 +147,11 @@ fn question(container: &Value, probe: &Value) -> Result<Question, String> {
 /// # Errors
 /// Names the field that cannot be used.
 pub fn http_question(container: &Value, http: &Value) -> Result<Question, String> {
-    if text(http, "/scheme").eq_ignore_ascii_case("HTTPS") {
-        return Err("scheme HTTPS is not supported by lateen local yet: use HTTP".to_owned());
-    }
+    let tls = match text(http, "/scheme") {
+        "" | "HTTP" | "http" => false,
+        "HTTPS" | "https" => true,
+        other => return Err(format!("scheme {other:?} is none of HTTP, HTTPS")),
+    };
     let path = text(http, "/path");
     let path = match path.starts_with('/') {
         true => path.to_owned(),
@@ -162,6 +167,7 @@ pub fn http_question(container: &Value, http: &Value) -> Result<Question, String
         })
         .collect();
     Ok(Question::Http {
+        tls,
         host: host(http),
         port: port(container, http.get("port"))?,
         path,
@@ -226,6 +232,7 @@ mod tests {
         assert_eq!(
             probe.question,
             Question::Http {
+                tls: false,
                 host: None,
                 port: 8081,
                 path: "/ping".into(),

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::kubelet::runtime::{
-    Execution, Forward, ImageContent, Running, Runtime, RuntimeError, Start,
+    End, Execution, Forward, ImageContent, Program, Running, Runtime, RuntimeError, Start, Usage,
 };
 
 #[derive(Default)]
@@ -25,7 +25,8 @@ struct Inner {
     signals: Vec<(String, Signal)>,
     pods: BTreeSet<String>,
     /// Statuses with which the first runs of a container end by themselves.
-    exits: BTreeMap<String, VecDeque<i32>>,
+    exits: BTreeMap<String, VecDeque<End>>,
+    serves: BTreeMap<u16, u16>,
     answers: VecDeque<i32>,
     stubborn: BTreeSet<String>,
     /// Containers that take so long to start.
@@ -34,12 +35,35 @@ struct Inner {
 
 impl Fake {
     pub(super) fn exits(&self, container: &str, codes: &[i32]) {
-        let codes = codes.iter().copied().collect();
+        let codes = codes
+            .iter()
+            .map(|code| End {
+                code: *code,
+                out_of_memory: false,
+            })
+            .collect();
         self.0
             .lock()
             .unwrap()
             .exits
             .insert(container.to_owned(), codes);
+    }
+
+    /// The container's first run ends for lack of memory.
+    pub(super) fn runs_out_of_memory(&self, container: &str) {
+        let end = End {
+            code: 137,
+            out_of_memory: true,
+        };
+        let mut inner = self.0.lock().unwrap();
+        inner
+            .exits
+            .insert(container.to_owned(), VecDeque::from([end]));
+    }
+
+    /// What is asked of a pod's port is asked of this port of the test's own.
+    pub(super) fn serves(&self, port: u16, at: u16) {
+        self.0.lock().unwrap().serves.insert(port, at);
     }
 
     /// Statuses of programs executed in containers; then 0.
@@ -79,7 +103,7 @@ impl Fake {
 struct FakeContainer {
     name: String,
     inner: Arc<Mutex<Inner>>,
-    exit: watch::Sender<Option<i32>>,
+    exit: watch::Sender<Option<End>>,
 }
 
 #[async_trait]
@@ -123,8 +147,17 @@ impl Runtime for Fake {
         }))
     }
 
-    async fn connect(&self, _to: SocketAddr) -> std::io::Result<TcpStream> {
-        Err(std::io::ErrorKind::ConnectionRefused.into())
+    async fn connect(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
+        let at = self.0.lock().unwrap().serves.get(&to.port()).copied();
+        match at {
+            Some(port) => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await,
+            None => Err(std::io::ErrorKind::ConnectionRefused.into()),
+        }
+    }
+
+    async fn connect_inside(&self, _uid: &str, port: u16) -> std::io::Result<TcpStream> {
+        self.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            .await
     }
 
     async fn close(&self) {}
@@ -136,7 +169,7 @@ impl Runtime for Fake {
 
 #[async_trait]
 impl Running for FakeContainer {
-    async fn exit(&self) -> i32 {
+    async fn exit(&self) -> End {
         let mut exit = self.exit.subscribe();
         exit.wait_for(Option::is_some).await.unwrap().unwrap()
     }
@@ -146,18 +179,32 @@ impl Running for FakeContainer {
         inner.signals.push((self.name.clone(), signal));
         inner.events.push(format!("{signal} {}", self.name));
         if signal == Signal::SIGKILL || !inner.stubborn.contains(&self.name) {
-            self.exit.send_replace(Some(128 + signal as i32));
+            self.exit.send_replace(Some(End {
+                code: 128 + signal as i32,
+                out_of_memory: false,
+            }));
         }
     }
 
-    async fn exec(&self, args: Vec<String>, _stdin: bool) -> Result<Execution, RuntimeError> {
+    fn unlimited(&self) -> Option<String> {
+        None
+    }
+
+    fn usage(&self) -> Result<Option<Usage>, RuntimeError> {
+        Ok(None)
+    }
+
+    async fn exec(&self, program: Program) -> Result<Execution, RuntimeError> {
         let mut inner = self.inner.lock().unwrap();
-        inner.events.push(format!("exec {}", args.join(" ")));
+        inner
+            .events
+            .push(format!("exec {}", program.args.join(" ")));
         let code = inner.answers.pop_front().unwrap_or(0);
         Ok(Execution {
             stdin: None,
             stdout: Box::new(tokio::io::empty()),
             stderr: Box::new(tokio::io::empty()),
+            resize: None,
             exit: Box::pin(async move { Ok(code) }),
         })
     }

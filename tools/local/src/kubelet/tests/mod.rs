@@ -347,3 +347,269 @@ async fn when_the_kubelet_stops_every_pod_has_ended() {
     assert_eq!(fake.pods(), 0);
     assert_eq!(fake.signals().len(), 1);
 }
+
+fn told(world: &World) -> Vec<String> {
+    let events = world.store.events().list();
+    events
+        .iter()
+        .map(|event| {
+            let field = text(event, "/involvedObject/fieldPath");
+            let (reason, message) = (text(event, "/reason"), text(event, "/message"));
+            format!("{reason} {field}: {message}")
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pods_life_is_told_in_the_kubelets_words() {
+    let world = World::new();
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app"}]}));
+    world.until(&key, is_ready).await;
+    world.store.delete(&key, Some(1)).unwrap();
+    world.until(&key, Value::is_null).await;
+    assert_eq!(
+        told(&world),
+        [
+            "Scheduled : Successfully assigned default/p to n",
+            "Pulled spec.containers{main}: Container image \"app\" already present on machine",
+            "Created spec.containers{main}: Created container: main",
+            "Started spec.containers{main}: Started container main",
+            "Killing spec.containers{main}: Stopping container main",
+        ]
+    );
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_probes_and_crashes_are_told_with_their_reason() {
+    let world = World::new();
+    world.fake.exits("main", &[1, 1, 1]);
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app",
+        "livenessProbe": {"exec": {"command": ["check"]}, "failureThreshold": 1}}]}));
+    world
+        .until(&key, |pod| {
+            text(pod, "/status/containerStatuses/0/state/waiting/reason") == "CrashLoopBackOff"
+        })
+        .await;
+    world.until(&key, is_ready).await;
+    world.fake.answers(&[1]);
+    world
+        .until(&key, |pod| {
+            pod["status"]["containerStatuses"][0]["restartCount"] == 4
+        })
+        .await;
+    let told = told(&world);
+    let uid = text(&world.store.get(&key).unwrap(), "/metadata/uid").to_owned();
+    for expected in [
+        format!(
+            "BackOff spec.containers{{main}}: Back-off restarting failed container main in pod p_default({uid})"
+        ),
+        "Unhealthy spec.containers{main}: Liveness probe failed: command exited with 1".to_owned(),
+        "Killing spec.containers{main}: Container main failed liveness probe, will be restarted"
+            .to_owned(),
+    ] {
+        assert!(told.contains(&expected), "{expected}: {told:#?}");
+    }
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_and_a_missing_volume_are_told() {
+    let world = World::new();
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "nowhere"}],
+        "volumes": [{"name": "v", "configMap": {"name": "late"}}]}));
+    world
+        .until(&key, |pod| {
+            !text(pod, "/status/containerStatuses/0/state/waiting/message").is_empty()
+        })
+        .await;
+    assert!(
+        told(&world).contains(
+            &"FailedMount : MountVolume.SetUp failed for volume \"v\" : configmap \"late\" not found"
+                .to_owned()
+        ),
+        "{:#?}",
+        told(&world)
+    );
+    world
+        .store
+        .create(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late", "namespace": "default"}}))
+        .unwrap();
+    world
+        .until(&key, |pod| {
+            text(pod, "/status/containerStatuses/0/state/waiting/reason") == "ErrImagePull"
+        })
+        .await;
+    let told = told(&world);
+    assert!(
+        told.iter()
+            .any(|t| t
+                .starts_with("Failed spec.containers{main}: Failed to pull image \"nowhere\": ")),
+        "{told:#?}"
+    );
+    assert!(
+        told.contains(&"Failed spec.containers{main}: Error: ErrImagePull".to_owned()),
+        "{told:#?}"
+    );
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_pods_sidecars_end_and_it_has_succeeded() {
+    let world = World::new();
+    world.fake.exits("main", &[0]);
+    let key = world.pod(json!({"restartPolicy": "Never",
+        "initContainers": [
+            {"name": "proxy", "image": "app", "restartPolicy": "Always"},
+            {"name": "second", "image": "app", "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "image": "app"}]}));
+    let pod = world
+        .until(&key, |pod| {
+            text(pod, "/status/phase") == "Succeeded"
+                && pod["status"]["initContainerStatuses"][0]["state"]
+                    .get("terminated")
+                    .is_some()
+        })
+        .await;
+    assert_eq!(pod["status"]["conditions"][2]["reason"], "PodCompleted");
+    assert_eq!(
+        world.fake.signals(),
+        [
+            ("second".to_owned(), Signal::SIGTERM),
+            ("proxy".to_owned(), Signal::SIGTERM)
+        ]
+    );
+    assert_eq!(
+        world.fake.started(),
+        ["proxy", "second", "main"],
+        "nothing starts again"
+    );
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_run_again_on_failure_keeps_its_sidecar_until_it_succeeds() {
+    let world = World::new();
+    world.fake.exits("main", &[1, 0]);
+    let key = world.pod(json!({"restartPolicy": "OnFailure",
+        "initContainers": [{"name": "proxy", "image": "app", "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "image": "app"}]}));
+    world
+        .until(&key, |pod| text(pod, "/status/phase") == "Succeeded")
+        .await;
+    world
+        .until(&key, |pod| {
+            pod["status"]["initContainerStatuses"][0]["state"]
+                .get("terminated")
+                .is_some()
+        })
+        .await;
+    assert_eq!(world.fake.started(), ["proxy", "main", "main"]);
+    world.down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ran_out_of_memory_says_so() {
+    let world = World::new();
+    world.fake.runs_out_of_memory("main");
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app"}]}));
+    let pod = world
+        .until(&key, |pod| {
+            pod["status"]["containerStatuses"][0]["restartCount"] == 1
+        })
+        .await;
+    let last = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
+    assert_eq!(last["reason"], "OOMKilled");
+    assert_eq!(last["exitCode"], 137);
+    world.down().await;
+}
+
+/// A TLS server with a certificate that nobody signed, which answers one request after the other with `status`.
+async fn https_server(status: &'static str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let made = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).await.unwrap();
+            assert!(request[..length].starts_with(b"GET /health HTTP/1.1\r\n"));
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let _ = stream.shutdown().await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn an_https_probe_asks_whoever_signed_the_certificate() {
+    for (status, message) in [
+        ("200 OK", None),
+        (
+            "503 Service Unavailable",
+            Some("HTTP probe failed with statuscode: 503"),
+        ),
+    ] {
+        let world = World::new();
+        world.fake.serves(8443, https_server(status).await);
+        let key = world.pod(json!({"containers": [{"name": "main", "image": "app",
+            "readinessProbe": {"httpGet": {"path": "/health", "port": 8443, "scheme": "HTTPS"}, "periodSeconds": 1}}]}));
+        match message {
+            None => drop(world.until(&key, is_ready).await),
+            Some(message) => {
+                let wanted =
+                    format!("Unhealthy spec.containers{{main}}: Readiness probe failed: {message}");
+                while !told(&world).contains(&wanted) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+        world.down().await;
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_probe_asks_the_health_service_and_http_says_where_it_failed() {
+    let (reporter, service) = tonic_health::server::health_reporter();
+    reporter
+        .set_service_status("shop", tonic_health::ServingStatus::Serving)
+        .await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(
+        tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)),
+    );
+    let world = World::new();
+    world.fake.serves(9000, port);
+    let key = world.pod(json!({"containers": [{"name": "main", "image": "app",
+        "readinessProbe": {"grpc": {"port": 9000, "service": "shop"}, "periodSeconds": 1}}]}));
+    world.until(&key, is_ready).await;
+    reporter
+        .set_service_status("shop", tonic_health::ServingStatus::NotServing)
+        .await;
+    let told_wanted = "Unhealthy spec.containers{main}: Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")".to_owned();
+    while !told(&world).contains(&told_wanted) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.down().await;
+
+    let world = World::new();
+    world.pod(json!({"containers": [{"name": "main", "image": "app",
+        "readinessProbe": {"httpGet": {"path": "/x", "port": 1}, "periodSeconds": 1}}]}));
+    let refused = "Unhealthy spec.containers{main}: Readiness probe failed: Get \"http://10.244.0.2:1/x\": dial tcp 10.244.0.2:1: connect: connection refused".to_owned();
+    while !told(&world).contains(&refused) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.down().await;
+}

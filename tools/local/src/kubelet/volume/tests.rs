@@ -141,3 +141,54 @@ fn a_directory_of_the_node_that_a_pod_makes_may_be_written_by_its_group() {
     write(&content, Path::new("/unused"), root.path(), group).unwrap();
     assert_eq!(mode(&there), 0o700);
 }
+
+fn config(items: &[(&str, &str, u32)]) -> Content {
+    Content::Files(
+        items
+            .iter()
+            .map(|(path, text, mode)| {
+                let file = FileContent {
+                    bytes: text.as_bytes().to_vec(),
+                    mode: *mode,
+                };
+                (PathBuf::from(path), file)
+            })
+            .collect(),
+    )
+}
+
+#[test]
+fn files_that_are_gone_go_with_their_directories_and_a_new_mode_is_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let volume = directory.path().join("v");
+    let write = |content: &Content| write(content, &volume, directory.path(), None).unwrap();
+    write(&config(&[
+        ("a", "1", 0o644),
+        ("below/deep/b", "2", 0o644),
+        ("below/c", "3", 0o644),
+    ]));
+    write(&config(&[("a", "1", 0o400), ("below/c", "3", 0o644)]));
+    assert!(!volume.join("below/deep").exists());
+    assert_eq!(std::fs::read(volume.join("below/c")).unwrap(), b"3");
+    let mode = std::fs::metadata(volume.join("a"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o400);
+}
+
+#[test]
+fn a_sub_path_is_made_and_never_leaves_its_volume() {
+    let directory = tempfile::tempdir().unwrap();
+    let volume = directory.path().join("v");
+    std::fs::create_dir(&volume).unwrap();
+    std::fs::set_permissions(&volume, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let place = inside(&volume, Path::new("a/b")).unwrap();
+    assert!(place.ends_with("v/a/b") && place.is_dir());
+    let mode = std::fs::metadata(&place).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o777);
+    std::os::unix::fs::symlink("/etc", volume.join("out")).unwrap();
+    let error = inside(&volume, Path::new("out/passwd")).unwrap_err();
+    assert!(error.contains("it leads out of the volume"), "{error}");
+    assert_eq!(inside(&volume, Path::new("")).unwrap(), volume);
+}
