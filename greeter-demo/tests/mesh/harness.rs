@@ -68,6 +68,12 @@ pub(super) struct Ran {
 }
 
 impl Ran {
+    /// Runs a command of LATEEN_BIN to its end; it reads nothing.
+    fn by(command: &mut Command) -> Self {
+        let output = command.stdin(Stdio::null()).output();
+        Self::of(output.expect("LATEEN_BIN starts"))
+    }
+
     pub(super) fn of(output: std::process::Output) -> Self {
         Self {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -157,25 +163,14 @@ impl Mesh {
         command
             .args(["proxy-config", "--mesh", &self.name])
             .args(arguments);
-        let ran = Ran::of(
-            command
-                .stdin(Stdio::null())
-                .output()
-                .expect("LATEEN_BIN starts"),
-        );
+        let ran = Ran::by(&mut command);
         assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
         ran.stdout
     }
 
     /// Runs a command, whatever comes of it.
     pub(super) fn lateen(&self, arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        Ran::of(
-            command
-                .stdin(Stdio::null())
-                .output()
-                .expect("LATEEN_BIN starts"),
-        )
+        Ran::by(&mut self.command(arguments))
     }
 
     /// Runs a command that must succeed; its standard output.

@@ -85,7 +85,10 @@ impl Facts {
         );
         Some(Facts {
             valid: from <= now && now <= to,
-            serial: format!("{:x}", certificate.tbs_certificate.serial),
+            serial: format!(
+                "{:0>32}",
+                format!("{:x}", certificate.tbs_certificate.serial)
+            ),
             not_after: to.format(&Rfc3339).ok()?,
             not_before: from.format(&Rfc3339).ok()?,
         })

@@ -291,10 +291,10 @@ fn secrets_show_the_certificate_and_whether_it_is_valid_now() {
         secret::table(&dump, OffsetDateTime::from_unix_timestamp(seconds).unwrap()).unwrap()
     };
     let expected = "\
-RESOURCE NAME     TYPE           STATUS      VALID CERT     SERIAL NUMBER     NOT AFTER                NOT BEFORE
-default           Cert Chain     ACTIVE      true           4b9c01            2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
-ROOTCA            CA             ACTIVE      true           4b9c01            2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
-later             CA             WARMING     false                                                     
+RESOURCE NAME     TYPE           STATUS      VALID CERT     SERIAL NUMBER                        NOT AFTER                NOT BEFORE
+default           Cert Chain     ACTIVE      true           000000000000000000000000004b9c01     2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
+ROOTCA            CA             ACTIVE      true           000000000000000000000000004b9c01     2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
+later             CA             WARMING     false                                                                        
 ";
     assert_eq!(at(1_700_000_100), expected);
     assert_eq!(at(1_700_090_000), expected.replace("true ", "false"));

@@ -38,9 +38,7 @@ enum Command {
     #[command(visible_aliases = ["clusters", "c"])]
     Cluster {
         #[command(flatten)]
-        source: Source,
-        #[command(flatten)]
-        format: Format,
+        shown: Shown,
         /// A part of the service's name
         #[arg(long)]
         fqdn: Option<String>,
@@ -58,9 +56,7 @@ enum Command {
     #[command(visible_aliases = ["listeners", "l"])]
     Listener {
         #[command(flatten)]
-        source: Source,
-        #[command(flatten)]
-        format: Format,
+        shown: Shown,
         /// One of its addresses
         #[arg(long)]
         address: Option<String>,
@@ -78,9 +74,7 @@ enum Command {
     #[command(visible_aliases = ["routes", "r"])]
     Route {
         #[command(flatten)]
-        source: Source,
-        #[command(flatten)]
-        format: Format,
+        shown: Shown,
         /// The route configuration's name
         #[arg(long)]
         name: Option<String>,
@@ -92,9 +86,7 @@ enum Command {
     #[command(visible_aliases = ["endpoints", "ep"])]
     Endpoint {
         #[command(flatten)]
-        source: Source,
-        #[command(flatten)]
-        format: Format,
+        shown: Shown,
         /// Its address
         #[arg(long)]
         address: Option<String>,
@@ -112,33 +104,30 @@ enum Command {
     #[command(visible_aliases = ["secrets", "s"])]
     Secret {
         #[command(flatten)]
-        source: Source,
-        #[command(flatten)]
-        format: Format,
+        shown: Shown,
     },
     /// What the proxy was started with
     #[command(visible_alias = "b")]
     Bootstrap {
         #[command(flatten)]
-        source: Source,
-        #[command(flatten)]
-        format: Format,
+        shown: Shown,
     },
     /// All of it
     #[command(visible_alias = "a")]
     All {
         #[command(flatten)]
-        source: Source,
-        #[command(flatten)]
-        format: Format,
+        shown: Shown,
     },
     /// Show or set how much a proxy logs
     #[command(visible_alias = "o")]
     Log(log::LogArgs),
 }
 
+/// Of whom, and how.
 #[derive(Debug, Clone, Args)]
-struct Format {
+struct Shown {
+    #[command(flatten)]
+    source: Source,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Short)]
     output: Output,
@@ -166,14 +155,13 @@ async fn perform(args: ProxyConfigArgs) -> Result<(), Failure> {
     let mesh = args.mesh;
     match args.command {
         Command::Cluster {
-            source,
-            format,
+            shown,
             fqdn,
             port,
             subset,
             direction,
         } => {
-            let dump = dump(&mesh, &source).await?;
+            let dump = dump(&mesh, &shown.source).await?;
             let filter = ClusterFilter {
                 fqdn,
                 port,
@@ -181,17 +169,16 @@ async fn perform(args: ProxyConfigArgs) -> Result<(), Failure> {
                 direction,
             };
             let clusters = cluster::select(&dump, &filter).map_err(of_dump)?;
-            print(format, &clusters, cluster::table)
+            print(shown.output, &clusters, cluster::table)
         }
         Command::Listener {
-            source,
-            format,
+            shown,
             address,
             port,
             kind,
             verbose,
         } => {
-            let dump = dump(&mesh, &source).await?;
+            let dump = dump(&mesh, &shown.source).await?;
             let filter = ListenerFilter {
                 address,
                 port,
@@ -202,25 +189,23 @@ async fn perform(args: ProxyConfigArgs) -> Result<(), Failure> {
                 true => listener::table,
                 false => listener::short_table,
             };
-            print(format, &listeners, table)
+            print(shown.output, &listeners, table)
         }
         Command::Route {
-            source,
-            format,
+            shown,
             name,
             verbose,
         } => {
-            let dump = dump(&mesh, &source).await?;
+            let dump = dump(&mesh, &shown.source).await?;
             let routes = route::select(&dump, name.as_deref()).map_err(of_dump)?;
             let table = match verbose {
                 true => route::table,
                 false => route::short_table,
             };
-            print(format, &routes, table)
+            print(shown.output, &routes, table)
         }
         Command::Endpoint {
-            source,
-            format,
+            shown,
             address,
             port,
             cluster,
@@ -232,27 +217,27 @@ async fn perform(args: ProxyConfigArgs) -> Result<(), Failure> {
                 cluster,
                 status,
             };
-            let text = source.ask(&mesh, "clusters?format=json").await?;
+            let text = shown.source.ask(&mesh, "clusters?format=json").await?;
             let clusters = Clusters::parse(&text).map_err(of_dump)?;
-            print(format, &clusters.select(&filter), |_| {
+            print(shown.output, &clusters.select(&filter), |_| {
                 clusters.table(&filter)
             })
         }
-        Command::Secret { source, format } => {
-            let dump = dump(&mesh, &source).await?;
+        Command::Secret { shown } => {
+            let dump = dump(&mesh, &shown.source).await?;
             let table = secret::table(&dump, OffsetDateTime::now_utc()).map_err(of_dump)?;
             let secrets = dump.secrets().map_err(of_dump)?;
             let secrets: Vec<&Value> = secrets.into_iter().map(|(_, secret)| secret).collect();
-            print(format, &secrets, |_| table)
+            print(shown.output, &secrets, |_| table)
         }
-        Command::Bootstrap { source, format } => {
-            let dump = dump(&mesh, &source).await?;
-            whole(format, dump.bootstrap().map_err(of_dump)?)
+        Command::Bootstrap { shown } => {
+            let dump = dump(&mesh, &shown.source).await?;
+            whole(shown.output, dump.bootstrap().map_err(of_dump)?)
         }
-        Command::All { source, format } => {
-            let dump = dump(&mesh, &source).await?;
-            if format.output != Output::Short {
-                return whole(format, dump.whole());
+        Command::All { shown } => {
+            let dump = dump(&mesh, &shown.source).await?;
+            if shown.output != Output::Short {
+                return whole(shown.output, dump.whole());
             }
             let all = [
                 cluster::table(
@@ -279,11 +264,11 @@ fn of_dump(error: proxyconfig::dump::DumpError) -> Failure {
 }
 
 fn print(
-    format: Format,
+    format: Output,
     items: &[&Value],
     table: impl FnOnce(&[&Value]) -> String,
 ) -> Result<(), Failure> {
-    match format.output {
+    match format {
         Output::Short => output::text(&table(items)),
         _ => {
             let items = items.iter().map(|item| (*item).clone()).collect();
@@ -293,9 +278,9 @@ fn print(
 }
 
 /// JSON, unless YAML is asked for: what has no table.
-fn whole(format: Format, value: &Value) -> Result<(), Failure> {
+fn whole(format: Output, value: &Value) -> Result<(), Failure> {
     let one = std::slice::from_ref(value);
-    let text = match format.output {
+    let text = match format {
         Output::Yaml => local::print::yaml(one, true),
         Output::Short | Output::Json => local::print::json(one, true),
     };
