@@ -10,6 +10,7 @@ mod grpc;
 mod listener;
 mod model;
 mod names;
+mod origin;
 mod proxy;
 mod route;
 mod snapshot;

@@ -28,6 +28,7 @@ use crate::model::config::{VirtualService, exported};
 use crate::model::protocol::Protocol;
 use crate::model::service::{Resolution, Service};
 use crate::names::{self, Upstream};
+use crate::origin;
 use crate::proxy::ProxyClass;
 use crate::snapshot::reads::Reads;
 use crate::wire::{bool_value, duration, u32_value};
@@ -359,6 +360,7 @@ impl Context<'_> {
             decorator: decorator(&self.operation),
             action: Some(action),
             typed_per_filter_config: fault::per_filter(http),
+            metadata: Some(origin::metadata(origin::Kind::VirtualService, &config.key)),
             ..Default::default()
         };
         if let Some(headers) = &http.headers {

@@ -9,6 +9,7 @@
 mod conflicts;
 mod grpc;
 mod node;
+mod origin;
 mod recomputing;
 mod routes;
 mod sidecar;

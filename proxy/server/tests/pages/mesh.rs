@@ -91,7 +91,9 @@ impl Mesh {
             "--debounceAfter",
             "20ms",
         ]);
-        let Command::Discovery(args) = cli.command;
+        let Command::Discovery(args) = cli.command else {
+            panic!("not discovery");
+        };
         tokio::spawn(pilot::discovery::run(args, None, shutdown.clone()));
         let (issuer, state) = watch::channel(Certificate::Waiting { problem: None });
         let secrets = agent::sds::server::bind(&directory.path().join("secrets")).unwrap();
