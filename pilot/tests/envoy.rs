@@ -16,6 +16,8 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use mesh::{GREETER, PATIENCE, Pilot, get};
+use proxyconfig::compare;
+use proxyconfig::dump::ConfigDump;
 use serde_json::Value;
 
 const GRPC: &str = "outbound|50051||k8s-combat-service.default.svc.cluster.local";
@@ -208,6 +210,7 @@ async fn takes_everything(api_type: &str) {
     assert!(warming.is_empty(), "{warming:#?}");
     let page = pilot.page("/debug/syncz", all_acked).await;
     assert_nothing_nacked(&page);
+    assert_matches(&pilot, &envoy).await;
     let endpoints = endpoints_of(&dump, GRPC);
     assert!(
         endpoints.contains("127.0.0.11") && endpoints.contains("127.0.0.12"),
@@ -251,6 +254,16 @@ async fn takes_everything(api_type: &str) {
         .await;
     let page = pilot.page("/debug/syncz", all_acked).await;
     assert_nothing_nacked(&page);
+}
+
+/// What the pilot says that it has for the proxy is what Envoy says that it has, as `proxy-status POD` compares the two.
+async fn assert_matches(pilot: &Pilot, envoy: &Envoy) {
+    let path = "/debug/config_dump?proxyID=k8s-combat-service-a.default";
+    let ours = ConfigDump::parse(&pilot.get(path).await).unwrap();
+    let theirs = get(envoy.admin, "/config_dump").await.unwrap();
+    let report = compare::report(&ours, &ConfigDump::parse(&theirs).unwrap()).unwrap();
+    let expected = "Clusters Match\nListeners Match\nRoutes Match (RDS last loaded at ";
+    assert!(report.starts_with(expected), "{report}");
 }
 
 fn endpoints_of(dump: &Value, cluster: &str) -> String {

@@ -11,6 +11,8 @@ mod mesh;
 use std::time::Duration;
 
 use mesh::{GRPC, Mesh, PATIENCE, ask, dump, is_whole, json, of_kind};
+use proxyconfig::compare;
+use proxyconfig::dump::ConfigDump;
 use serde_json::Value;
 
 async fn started() -> (Mesh, mesh::Place) {
@@ -18,6 +20,18 @@ async fn started() -> (Mesh, mesh::Place) {
     let place = mesh.place("bootstrap.json").await;
     mesh.run(&place);
     (mesh, place)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_pilot_has_for_the_data_plane_is_what_the_data_plane_has() {
+    let (mesh, place) = started().await;
+    let theirs = dump(place.ports.admin, is_whole).await.to_string();
+    let path = "/debug/config_dump?proxyID=k8s-combat-service-a.default";
+    let ours = json(mesh.pilot, path).await.to_string();
+    let [ours, theirs] = [ours, theirs].map(|dump| ConfigDump::parse(&dump).unwrap());
+    let report = compare::report(&ours, &theirs).unwrap();
+    let expected = "Clusters Match\nListeners Match\nRoutes Match (RDS last loaded at ";
+    assert!(report.starts_with(expected), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
