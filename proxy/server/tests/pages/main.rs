@@ -27,7 +27,7 @@ async fn what_the_pilot_has_for_the_data_plane_is_what_the_data_plane_has() {
     let (mesh, place) = started().await;
     let theirs = dump(place.ports.admin, is_whole).await.to_string();
     let path = "/debug/config_dump?proxyID=k8s-combat-service-a.default";
-    let ours = json(mesh.pilot, path).await.to_string();
+    let ours = json(mesh.pilot, path).await.unwrap().to_string();
     let [ours, theirs] = [ours, theirs].map(|dump| ConfigDump::parse(&dump).unwrap());
     let report = compare::report(&ours, &theirs).unwrap();
     let expected = "Clusters Match\nListeners Match\nRoutes Match (RDS last loaded at ";

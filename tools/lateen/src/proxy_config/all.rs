@@ -61,20 +61,24 @@ pub(super) fn tables(dump: &ConfigDump, args: AllArgs) -> Result<String, Failure
         port: args.port,
         ..EndpointFilter::default()
     };
-    let (of_listeners, of_routes): (fn(&[_], _) -> _, fn(&[_], _) -> _) = match args.verbose {
-        true => (listener::table, route::table),
-        false => (listener::short_table, route::short_table),
-    };
     let all = Listing::Together;
     let clusters = cluster::select(dump, &clusters).map_err(of_dump)?;
     let listeners = listener::select(dump, &listeners).map_err(of_dump)?;
     let routes = route::select(dump, args.name.as_deref()).map_err(of_dump)?;
+    let listeners = match args.verbose {
+        true => listener::table(&listeners, all),
+        false => listener::short_table(&listeners, all),
+    };
+    let routes = match args.verbose {
+        true => route::table(&routes, all),
+        false => route::short_table(&routes, all),
+    };
     let now = OffsetDateTime::now_utc();
     let tables = [
         ("BOOTSTRAP", bootstrap::summary(dump).map_err(of_dump)?),
         ("CLUSTER", cluster::table(&clusters, all)),
-        ("LISTENER", of_listeners(&listeners, all)),
-        ("ROUTE", of_routes(&routes, all)),
+        ("LISTENER", listeners),
+        ("ROUTE", routes),
         ("SECRET", secret::table(dump, now, all).map_err(of_dump)?),
         ("ENDPOINTS", assignment::table(dump, &endpoints, all)),
     ];
