@@ -159,12 +159,23 @@ impl Mesh {
 
     /// Runs `lateen proxy-config` for this mesh; its standard output.
     pub(super) fn proxy_config(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(required("LATEEN_BIN"));
-        command
-            .args(["proxy-config", "--mesh", &self.name])
+        self.shown("proxy-config", arguments)
+    }
+
+    /// Runs `lateen proxy-status` for this mesh; its standard output.
+    pub(super) fn proxy_status(&self, arguments: &[&str]) -> String {
+        self.shown("proxy-status", arguments)
+    }
+
+    /// Runs one of istioctl's commands for this mesh; its standard output.
+    pub(super) fn shown(&self, command: &str, arguments: &[&str]) -> String {
+        let mut lateen = Command::new(required("LATEEN_BIN"));
+        lateen
+            .args(command.split(' '))
+            .args(["--mesh", &self.name])
             .args(arguments);
-        let ran = Ran::by(&mut command);
-        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        let ran = Ran::by(&mut lateen);
+        assert_eq!(ran.code, Some(0), "{command} {arguments:?}: {ran:?}");
         ran.stdout
     }
 
