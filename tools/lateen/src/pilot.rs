@@ -1,6 +1,7 @@
 //! The control plane's pilots, asked from within their containers: their pages are on the loopback address.
 
 use local::object::{list, name, namespace, text};
+use proxyconfig::sync::{self, Proxy};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, PodName};
@@ -45,6 +46,13 @@ impl Pilot {
     pub(crate) async fn page(&self, cluster: &dyn Cluster, path: &str) -> Result<String, Failure> {
         let command = ["pilot", "request", "GET", path];
         cluster.run(&self.pod, CONTAINER, &command).await
+    }
+
+    /// The proxies that are connected to it.
+    pub(crate) async fn proxies(&self, cluster: &dyn Cluster) -> Result<Vec<Proxy>, Failure> {
+        let page = self.page(cluster, "/debug/syncz").await?;
+        sync::read(&page, &self.pod.name)
+            .map_err(|error| Failure::error(format!("/debug/syncz of {}: {error}", self.pod)))
     }
 
     /// What a page of it says, which is JSON.

@@ -70,7 +70,11 @@ pub fn run(args: ProxyStatusArgs) -> Result<(), Failure> {
             let text = match &args.pod {
                 Some(meant) => {
                     let pod = pod::find(&cluster, meant, args.mesh.namespace()).await?;
-                    difference(&cluster, &args, &pod).await?
+                    let theirs = match &args.file {
+                        Some(file) => read(file)?,
+                        None => pod::request(&cluster, &pod, "GET", "config_dump").await?,
+                    };
+                    difference(&cluster, args.mesh.istio_namespace(), &pod, &theirs).await?
                 }
                 None => all(&cluster, &args).await?,
             };
@@ -78,18 +82,24 @@ pub fn run(args: ProxyStatusArgs) -> Result<(), Failure> {
         })
 }
 
-async fn all(cluster: &dyn Cluster, args: &ProxyStatusArgs) -> Result<String, Failure> {
+/// All pilots' proxies; of one namespace, if it is given.
+async fn proxies(
+    cluster: &dyn Cluster,
+    istio_namespace: &str,
+    only: Option<&str>,
+) -> Result<Vec<(Pilot, Vec<Proxy>)>, Failure> {
     let mut of_pilots = Vec::new();
-    for pilot in Pilot::all(cluster, args.mesh.istio_namespace()).await? {
-        let page = pilot.page(cluster, "/debug/syncz").await?;
-        let mut proxies = sync::read(&page, &pilot.pod.name)
-            .map_err(|error| Failure::error(format!("/debug/syncz of {}: {error}", pilot.pod)))?;
-        proxies.retain(|proxy| {
-            let only = args.mesh.only();
-            only.is_none_or(|namespace| proxy.namespace() == namespace)
-        });
+    for pilot in Pilot::all(cluster, istio_namespace).await? {
+        let mut proxies = pilot.proxies(cluster).await?;
+        proxies.retain(|proxy| only.is_none_or(|namespace| proxy.namespace() == namespace));
         of_pilots.push((pilot, proxies));
     }
+    Ok(of_pilots)
+}
+
+async fn all(cluster: &dyn Cluster, args: &ProxyStatusArgs) -> Result<String, Failure> {
+    let mesh = &args.mesh;
+    let of_pilots = proxies(cluster, mesh.istio_namespace(), mesh.only()).await?;
     let each = args.verbosity > 0;
     if args.output != Output::Table {
         return machine_readable(&of_pilots, args.output, each);
@@ -127,20 +137,17 @@ fn machine_readable(
     Ok(text)
 }
 
-/// What the control plane has for a proxy beside what the proxy has.
+/// What the control plane has for a proxy beside what the proxy says that it has.
 async fn difference(
     cluster: &dyn Cluster,
-    args: &ProxyStatusArgs,
+    istio_namespace: &str,
     pod: &PodName,
+    theirs: &str,
 ) -> Result<String, Failure> {
-    let theirs = match &args.file {
-        Some(file) => read(file)?,
-        None => pod::request(cluster, pod, "GET", "config_dump").await?,
-    };
-    let theirs = ConfigDump::parse(&theirs).map_err(of_dump)?;
+    let theirs = ConfigDump::parse(theirs).map_err(of_dump)?;
     let path = format!("/debug/config_dump?proxyID={pod}");
     let mut last = None;
-    for pilot in Pilot::all(cluster, args.mesh.istio_namespace()).await? {
+    for pilot in Pilot::all(cluster, istio_namespace).await? {
         // A proxy is connected to one of them.
         match pilot.page(cluster, &path).await {
             Ok(ours) => {
@@ -151,4 +158,86 @@ async fn difference(
         }
     }
     Err(last.unwrap_or_else(|| Failure::error(format!("no pilot knows {pod}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::cluster::fake::FakeCluster;
+
+    const PILOTS: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: istiod-1, namespace: istio-system, labels: {app: istiod}}
+status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: istiod-2, namespace: istio-system, labels: {app: istiod}}
+status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: istiod-3, namespace: istio-system, labels: {app: istiod}}
+status: {phase: Running, conditions: [{type: Ready, status: 'False'}]}
+";
+
+    fn dump(cluster: &str) -> String {
+        let kind = |name: &str| format!("type.googleapis.com/envoy.admin.v3.{name}ConfigDump");
+        let clusters = json!([{"cluster": {"name": cluster}}]);
+        json!({"configs": [
+            {"@type": kind("Clusters"), "dynamic_active_clusters": clusters},
+            {"@type": kind("Listeners")}, {"@type": kind("Routes")}]})
+        .to_string()
+    }
+
+    #[tokio::test]
+    async fn every_pilot_that_is_ready_is_asked_for_its_proxies() {
+        let mut cluster = FakeCluster::of(PILOTS);
+        cluster.says(
+            "istiod-1.istio-system",
+            "/debug/syncz",
+            json!([{"proxy": "a.shop"}]),
+        );
+        let page = json!([{"proxy": "b.shop"}, {"proxy": "c.bank"}]);
+        cluster.says("istiod-2.istio-system", "/debug/syncz", page);
+        let names = async |only| {
+            let all = proxies(&cluster, "istio-system", only).await.unwrap();
+            all.into_iter()
+                .flat_map(|(_, proxies)| proxies)
+                .map(|proxy| format!("{} of {}", proxy.name, proxy.pilot))
+                .collect::<Vec<_>>()
+        };
+        let expected = [
+            "a.shop of istiod-1",
+            "b.shop of istiod-2",
+            "c.bank of istiod-2",
+        ];
+        assert_eq!(names(None).await, expected);
+        assert_eq!(names(Some("shop")).await, expected[..2]);
+        let nowhere = proxies(&cluster, "nowhere", None).await.unwrap_err();
+        assert!(
+            nowhere.message.contains("no running Istio pods"),
+            "{nowhere:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_compared_with_what_the_pilot_has_that_it_is_connected_to() {
+        let mut cluster = FakeCluster::of(PILOTS);
+        let pod = PodName {
+            namespace: "shop".to_owned(),
+            name: "a".to_owned(),
+        };
+        let unknown = difference(&cluster, "istio-system", &pod, &dump("x")).await;
+        assert!(unknown.unwrap_err().message.contains("404"));
+        let path = "/debug/config_dump?proxyID=a.shop";
+        cluster.says("istiod-2.istio-system", path, dump("x"));
+        let same = difference(&cluster, "istio-system", &pod, &dump("x")).await;
+        let expected = "Clusters Match\nListeners Match\nRoutes Match\n";
+        assert_eq!(same.unwrap(), expected);
+        let other = difference(&cluster, "istio-system", &pod, &dump("y")).await;
+        assert!(other.unwrap().starts_with("Clusters Don't Match\n"));
+    }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use clap::{ArgAction, Args, ValueEnum};
-use proxyconfig::sync;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -166,10 +165,8 @@ async fn remote(
     let (mut servers, mut proxies) = (Vec::new(), Vec::new());
     for pilot in Pilot::all(cluster, istio_namespace).await? {
         let info = Build::of(&pilot.page(cluster, "/version").await?);
-        let page = pilot.page(cluster, "/debug/syncz").await?;
-        let synced = sync::read(&page, &pilot.pod.name)
-            .map_err(|error| Failure::error(format!("/debug/syncz of {}: {error}", pilot.pod)))?;
-        proxies.extend(synced.into_iter().map(|proxy| Proxy {
+        let connected = pilot.proxies(cluster).await?;
+        proxies.extend(connected.into_iter().map(|proxy| Proxy {
             id: proxy.name,
             istio_version: proxy.version,
             kind: match proxy.kind.as_str() {

@@ -46,7 +46,7 @@ async fn what_the_data_plane_refuses_is_an_error_with_its_resource_and_words_unt
     let file = mesh.directory.path().join("rule.yaml");
     std::fs::write(&file, NO_COOKIE).unwrap();
     let refusals = proxies(&mesh, |table| table.contains("ERROR (")).await;
-    let expected = "k8s-combat-service-a.default: RDS ERROR of 50051: ";
+    let expected = "k8s-combat-service-a.default: RDS ERROR of 50051, k8s-combat-service.default.svc.cluster.local:8081: ";
     assert!(refusals.starts_with(expected), "{refusals}");
     assert!(refusals.contains("is no name of a cookie"), "{refusals}");
     std::fs::remove_file(file).unwrap();

@@ -5,8 +5,7 @@ use local::object::{name, namespace, text};
 
 use crate::cluster::{Cluster, PodName};
 use crate::failure::Failure;
-use crate::mesh::Mesh;
-use crate::{output, pod};
+use crate::pod;
 
 /// What Istio starts proxies with.
 const DEFAULT: &str = "warning";
@@ -31,29 +30,34 @@ pub(super) struct LogArgs {
     reset: bool,
 }
 
-pub(super) async fn log(mesh: &Mesh, args: LogArgs) -> Result<(), Failure> {
+/// The levels of each pod's loggers, after the change that is asked for.
+pub(super) async fn log(
+    cluster: &dyn Cluster,
+    within: &str,
+    args: &LogArgs,
+) -> Result<String, Failure> {
     let changes = match (&args.level, args.reset) {
         (Some(level), _) => queries(level)?,
         (None, true) => queries(DEFAULT)?,
         (None, false) => Vec::new(),
     };
-    let cluster = mesh.cluster();
     let mut pods = Vec::new();
     for meant in &args.pods {
-        pods.push(pod::find(&cluster, meant, mesh.namespace()).await?);
+        pods.push(pod::find(cluster, meant, within).await?);
     }
     if let Some(selector) = &args.selector {
-        pods = selected(&cluster, mesh.namespace(), selector).await?;
+        pods = selected(cluster, within, selector).await?;
     }
+    let mut text = String::new();
     for pod in &pods {
         for change in &changes {
             let path = format!("logging?{change}");
-            pod::request(&cluster, pod, "POST", &path).await?;
+            pod::request(cluster, pod, "POST", &path).await?;
         }
-        let levels = pod::request(&cluster, pod, "POST", "logging").await?;
-        output::text(&format!("{pod}:\n{levels}"))?;
+        let levels = pod::request(cluster, pod, "POST", "logging").await?;
+        text.push_str(&format!("{pod}:\n{levels}"));
     }
-    Ok(())
+    Ok(text)
 }
 
 /// The pods with these labels that run.
@@ -111,6 +115,7 @@ fn queries(levels: &str) -> Result<Vec<String>, Failure> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::cluster::fake::FakeCluster;
 
     #[test]
     fn levels_are_of_all_loggers_or_of_one() {
@@ -120,5 +125,39 @@ mod tests {
         for bad in ["loud", "http:loud", ":debug", "a&b:debug", ""] {
             assert!(queries(bad).is_err(), "{bad}");
         }
+    }
+
+    const PODS: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop, labels: {app: web}}
+status: {phase: Running}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-2, namespace: shop, labels: {app: web}}
+status: {phase: Pending}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-3, namespace: elsewhere, labels: {app: web}}
+status: {phase: Running}
+";
+
+    #[tokio::test]
+    async fn all_pods_with_labels_that_run_are_changed_and_shown() {
+        let mut cluster = FakeCluster::of(PODS);
+        cluster.says("web-1.shop", "logging?http=debug", "");
+        cluster.says("web-1.shop", "logging", "active loggers:\n  http: debug\n");
+        let args = |selector: &str| LogArgs {
+            pods: Vec::new(),
+            selector: Some(selector.to_owned()),
+            level: Some("http:debug".to_owned()),
+            reset: false,
+        };
+        let text = log(&cluster, "shop", &args("app=web")).await.unwrap();
+        assert_eq!(text, "web-1.shop:\nactive loggers:\n  http: debug\n");
+        let nobody = log(&cluster, "shop", &args("app=other")).await.unwrap_err();
+        assert!(nobody.message.contains("app=other"), "{nobody:?}");
     }
 }

@@ -297,8 +297,15 @@ async fn perform(args: ProxyConfigArgs) -> Result<(), Failure> {
                 format => whole(format, dump.whole()),
             }
         }
-        Command::RootcaCompare(args) => root_certificates::compare(&mesh, args).await,
-        Command::Log(args) => log::log(&mesh, args).await,
+        Command::RootcaCompare(args) => {
+            let cluster = mesh.cluster();
+            let said = root_certificates::compare(&cluster, mesh.namespace(), &args).await?;
+            output::text(&said)
+        }
+        Command::Log(args) => {
+            let levels = log::log(&mesh.cluster(), mesh.namespace(), &args).await?;
+            output::text(&levels)
+        }
     }
 }
 
