@@ -7,6 +7,7 @@
 )]
 
 mod conflicts;
+mod gateway;
 mod grpc;
 mod node;
 mod origin;
