@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use process::duration;
 use process::logging::LogArgs;
 
+use crate::request::RequestArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   Serve the YAML files of a directory on the plaintext port alone:
@@ -37,6 +39,11 @@ pub enum Command {
     /// Start the discovery service: configuration for proxies over xDS
     #[command(after_help = EXAMPLES)]
     Discovery(DiscoveryArgs),
+    /// Make a request to the pilot's own pages, from inside its container
+    #[command(
+        after_help = "Examples:\n  pilot request GET /debug/syncz\n  pilot request GET '/debug/config_dump?proxyID=POD.NAMESPACE'"
+    )]
+    Request(RequestArgs),
 }
 
 /// Flags of `pilot discovery`.
@@ -156,7 +163,7 @@ pub struct DiscoveryArgs {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use clap::CommandFactory;
 
     use super::*;
@@ -190,7 +197,9 @@ mod tests {
             "--log_output_level",
             "default:debug",
         ]);
-        let Command::Discovery(args) = cli.unwrap().command;
+        let Command::Discovery(args) = cli.unwrap().command else {
+            panic!("not discovery");
+        };
         assert_eq!(
             (args.domain.as_str(), args.grpc_addr.as_str()),
             ("example.org", ":1")

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use translate::Proxy;
+use xds::TypeUrl;
 use xds::configuration::Report;
 
 use crate::metrics;
@@ -14,8 +16,8 @@ use crate::metrics;
 pub struct Connection {
     /// The node's id and a number: `sidecar~10.0.0.1~pod.ns~ns.svc.cluster.local-7`.
     pub id: String,
-    /// The node's id.
-    pub node: String,
+    /// The data plane as it introduced itself.
+    pub proxy: Proxy,
     /// The cluster that the node says it is of.
     pub cluster: Option<String>,
     /// The version that the node says it has.
@@ -28,6 +30,35 @@ pub struct Connection {
     pub since: SystemTime,
     /// What its session holds.
     pub report: Arc<dyn Report>,
+    /// When something of a type was sent last.
+    pub pushes: Pushes,
+}
+
+impl Connection {
+    /// `POD.NAMESPACE`: how Istio's tools name a data plane.
+    pub fn pod(&self) -> String {
+        format!("{}.{}", self.proxy.pod.name, self.proxy.pod.namespace)
+    }
+}
+
+/// When something of each type was sent last.
+#[derive(Debug, Default)]
+pub struct Pushes(Mutex<BTreeMap<TypeUrl, SystemTime>>);
+
+impl Pushes {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TypeUrl, SystemTime>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something of the type is sent now.
+    pub fn note(&self, type_url: TypeUrl) {
+        self.lock().insert(type_url, SystemTime::now());
+    }
+
+    /// When something of the type was sent last.
+    pub fn last(&self, type_url: TypeUrl) -> Option<SystemTime> {
+        self.lock().get(&type_url).copied()
+    }
 }
 
 /// All connected data planes.
@@ -43,10 +74,16 @@ pub struct Connections {
 pub struct Registered {
     connections: Arc<Connections>,
     number: u64,
+    connection: Arc<Connection>,
     is_without_service: AtomicBool,
 }
 
 impl Registered {
+    /// Something of a type is sent now.
+    pub fn sends(&self, type_url: TypeUrl) {
+        self.connection.pushes.note(type_url);
+    }
+
     /// Takes note of whether any service leads to the data plane.
     pub fn belongs_to_service(&self, belongs: bool) {
         if self.is_without_service.swap(!belongs, Ordering::Relaxed) == belongs {
@@ -63,13 +100,15 @@ impl Connections {
     /// Adds a connection; its id gets a number. It is on the list until the result is dropped.
     pub fn register(self: &Arc<Self>, mut connection: Connection) -> Registered {
         let number = self.next.fetch_add(1, Ordering::Relaxed) + 1;
-        connection.id = format!("{}-{number}", connection.node);
+        connection.id = format!("{}-{number}", connection.proxy.id);
+        let connection = Arc::new(connection);
         let mut open = self.lock();
-        open.insert(number, Arc::new(connection));
+        open.insert(number, connection.clone());
         metrics::connected(open.len());
         Registered {
             connections: self.clone(),
             number,
+            connection,
             is_without_service: AtomicBool::new(false),
         }
     }
@@ -100,6 +139,8 @@ impl Drop for Registered {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use envoy_types::pb::envoy::config::core::v3::Node;
     use xds::session::TypeReport;
 
     use super::*;
@@ -117,15 +158,20 @@ mod tests {
     }
 
     fn connection() -> Connection {
+        let node = Node {
+            id: "sidecar~10.0.0.1~a.shop~shop.svc.cluster.local".to_owned(),
+            ..Node::default()
+        };
         Connection {
             id: String::new(),
-            node: "n".to_owned(),
+            proxy: Proxy::from_node(&node).unwrap(),
             cluster: None,
             version: None,
             address: None,
             identity: None,
             since: SystemTime::UNIX_EPOCH,
             report: Arc::new(Nothing),
+            pushes: Pushes::default(),
         }
     }
 

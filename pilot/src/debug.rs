@@ -1,25 +1,24 @@
 //! Pages for operators, on the loopback address: whether the pilot is ready, what each data plane
 //! holds, what the configuration is and what is wrong with it.
 
+mod config_dump;
+mod sync;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use resources::yaml::RawObject;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use translate::RegisteredService;
-use xds::session::TypeReport;
 
 use crate::certificate::Serving;
-use crate::connections::Connection;
 use crate::service::Discovery;
 
 /// What the pages show.
@@ -32,7 +31,8 @@ struct Pages {
 /// The pages. `serving` is the certificate that readiness waits for, where there is one.
 pub fn router(discovery: Discovery, serving: Option<Serving>) -> Router {
     Router::new()
-        .route("/debug/syncz", get(syncz))
+        .route("/debug/syncz", get(sync::page))
+        .route("/debug/config_dump", get(config_dump::page))
         .route("/debug/adsz", get(adsz))
         .route("/debug/registryz", get(registryz))
         .route("/debug/configz", get(configz))
@@ -44,10 +44,12 @@ pub fn router(discovery: Discovery, serving: Option<Serving>) -> Router {
         .merge(readiness(discovery, serving))
 }
 
-/// `/ready` alone, for the port that a kubelet reaches while the debug pages stay on loopback.
+/// `/ready` and `/version` alone, for the port that a kubelet and Istio's tools reach while the debug pages stay on
+/// loopback.
 pub fn readiness(discovery: Discovery, serving: Option<Serving>) -> Router {
     Router::new()
         .route("/ready", get(ready))
+        .route("/version", get(version))
         .with_state(Pages { discovery, serving })
 }
 
@@ -71,57 +73,9 @@ async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
     (StatusCode::OK, "ready\n")
 }
 
-/// One data plane, as Istio's page of the same name shows it, and what became of each resource.
-#[derive(Serialize)]
-struct Sync {
-    cluster_id: Option<String>,
-    proxy: String,
-    istio_version: Option<String>,
-    connection: String,
-    protocol: &'static str,
-    /// `cluster_sent`, `cluster_acked` and so on: nonces, empty for none.
-    #[serde(flatten)]
-    nonces: BTreeMap<String, String>,
-    types: Vec<TypeReport>,
-}
-
-#[derive(Deserialize)]
-struct OfProxy {
-    #[serde(rename = "proxyID")]
-    proxy: Option<String>,
-}
-
-async fn syncz(State(pages): State<Pages>, Query(of): Query<OfProxy>) -> Json<Vec<Sync>> {
-    let connections = pages.discovery.connections.all();
-    let wanted = |c: &&Arc<Connection>| of.proxy.as_ref().is_none_or(|id| c.node.contains(id));
-    Json(connections.iter().filter(wanted).map(sync).collect())
-}
-
-fn sync(connection: &Arc<Connection>) -> Sync {
-    let types = connection.report.types();
-    let mut nonces = BTreeMap::new();
-    for report in &types {
-        let kind = match report.type_url.rsplit('.').next() {
-            Some("Cluster") => "cluster",
-            Some("ClusterLoadAssignment") => "endpoint",
-            Some("Listener") => "listener",
-            Some("RouteConfiguration") => "route",
-            _ => "secret",
-        };
-        for (what, nonce) in [("sent", &report.nonce_sent), ("acked", &report.nonce_acked)] {
-            let nonce = nonce.clone().unwrap_or_default();
-            nonces.insert(format!("{kind}_{what}"), nonce);
-        }
-    }
-    Sync {
-        cluster_id: connection.cluster.clone(),
-        proxy: connection.node.clone(),
-        istio_version: connection.version.clone(),
-        connection: connection.id.clone(),
-        protocol: connection.report.protocol(),
-        nonces,
-        types,
-    }
+/// As istiod says it, `VERSION-REVISION-STATUS`; the last two are not known to a build of cargo or Bazel.
+async fn version() -> &'static str {
+    concat!(env!("CARGO_PKG_VERSION"), "-unknown-unknown")
 }
 
 async fn adsz(State(pages): State<Pages>) -> Json<Value> {

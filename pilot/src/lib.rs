@@ -11,6 +11,7 @@ pub mod loading;
 pub mod metrics;
 pub mod node;
 pub mod relay;
+pub mod request;
 pub mod service;
 pub mod sources;
 pub mod store;

@@ -17,7 +17,7 @@ use xds::configuration::{Configuration, Report};
 use xds::session::{Answer, Subscription};
 use xds::{Resource, TypeUrl};
 
-use crate::connections::{Connection, Connections, Registered};
+use crate::connections::{Connection, Connections, Pushes, Registered};
 use crate::world::World;
 use crate::{metrics, node};
 
@@ -109,13 +109,14 @@ impl Configuration for Port {
         tracing::info!(node = %proxy.id, protocol = report.protocol(), "connected");
         let registered = self.discovery.connections.register(Connection {
             id: String::new(),
-            node: proxy.id.to_string(),
+            proxy: proxy.clone(),
             cluster: node::text(node, "CLUSTER_ID"),
             version: node::text(node, "ISTIO_VERSION"),
             address: opener.address,
             identity: opener.identity.map(|id| id.to_string()),
             since: SystemTime::now(),
             report,
+            pushes: Pushes::default(),
         });
         Ok(Client {
             proxy,
@@ -161,6 +162,7 @@ impl Configuration for Port {
         let (node, kind) = (&client.proxy.id, type_url.short());
         tracing::debug!(%node, r#type = kind, resources, bytes, "push");
         metrics::sent(type_url);
+        client.registered.sends(type_url);
     }
 
     fn answered(&self, client: &Client, type_url: TypeUrl, answer: &Answer) {

@@ -20,6 +20,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use envoy_types::pb::google::rpc::Status as RpcStatus;
 use mesh::{GREETER, PATIENCE, Pilot};
+use pilot::request::{RequestArgs, RequestError};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -196,6 +197,78 @@ async fn delta_sends_the_world_then_only_what_changed() {
             !statuses.is_empty() && statuses.iter().all(|status| status == "acked")
         })
         .await;
+    // In Istio's fields, as istioctl reads them.
+    let page = pilot.page("/debug/syncz", |_| true).await;
+    assert_eq!(page[0]["proxy"], "k8s-combat-service-a.default");
+    let clusters = &page[0]["resources"][TypeUrl::Cluster.as_str()];
+    assert_eq!(clusters["sent"], page[0]["cluster_sent"]);
+    assert_eq!(clusters["acked"], clusters["sent"]);
+    assert!(clusters["sentTime"].is_string() && clusters["lastError"].is_null());
+    let others = pilot.page("/debug/syncz?namespace=other", |_| true).await;
+    assert_eq!(others, serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_pilot_has_for_a_proxy_is_shown_in_the_form_of_the_proxys_own_dump() {
+    let pilot = Pilot::start(GREETER).await;
+    let mut stream = delta(&pilot, subscribe(TypeUrl::Cluster, &["*"])).await;
+    let clusters = stream.response().await;
+    stream.send(ack(&clusters)).await;
+    stream
+        .send(subscribe(TypeUrl::Route, &["50051", "nobody:1"]))
+        .await;
+    let routes = stream.response().await;
+    stream.send(ack(&routes)).await;
+    let asked = request(
+        &pilot,
+        "/debug/config_dump?proxyID=k8s-combat-service-a.default",
+    );
+    let dump: serde_json::Value = serde_json::from_slice(&asked.await.unwrap()).unwrap();
+    let part = |name: &str| {
+        let kind = format!("type.googleapis.com/envoy.admin.v3.{name}ConfigDump");
+        let parts = dump["configs"].as_array().unwrap().iter();
+        parts.clone().find(|part| part["@type"] == kind).unwrap()
+    };
+    let shown = part("Clusters")["dynamic_active_clusters"]
+        .as_array()
+        .unwrap();
+    let mut sent = names(&clusters);
+    sent.sort_unstable();
+    let found: Vec<&str> = shown
+        .iter()
+        .map(|c| c["cluster"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(found, sent);
+    let grpc = clusters.resources.iter().find(|r| r.name == GRPC).unwrap();
+    let shown = shown.iter().find(|c| c["cluster"]["name"] == GRPC).unwrap();
+    assert_eq!(shown["version_info"], grpc.version.as_str());
+    assert_eq!(shown["cluster"]["connect_timeout"], "10s");
+    let shown = part("Routes")["dynamic_route_configs"].as_array().unwrap();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0]["route_config"]["name"], "50051");
+    // Listeners were not asked for.
+    assert_eq!(
+        part("Listeners")["dynamic_listeners"],
+        serde_json::json!([])
+    );
+
+    let unknown = request(&pilot, "/debug/config_dump?proxyID=nobody.default").await;
+    assert!(unknown.unwrap_err().to_string().contains("404"));
+    let nobody = request(&pilot, "debug/config_dump").await.unwrap_err();
+    assert!(nobody.to_string().contains("proxyID"), "{nobody}");
+    let version = request(&pilot, "/version").await.unwrap();
+    assert!(version.starts_with(env!("CARGO_PKG_VERSION").as_bytes()));
+}
+
+/// `pilot request GET PATH`.
+async fn request(pilot: &Pilot, path: &str) -> Result<bytes::Bytes, RequestError> {
+    let arguments = RequestArgs {
+        debug_port: pilot.http,
+        method: axum::http::Method::GET,
+        path: path.to_owned(),
+        body: None,
+    };
+    pilot::request::request(&arguments).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

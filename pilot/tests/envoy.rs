@@ -16,7 +16,10 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use mesh::{GREETER, PATIENCE, Pilot, get};
+use proxyconfig::dump::ConfigDump;
+use proxyconfig::{compare, sync};
 use serde_json::Value;
+use xds::TypeUrl;
 
 const GRPC: &str = "outbound|50051||k8s-combat-service.default.svc.cluster.local";
 
@@ -208,6 +211,7 @@ async fn takes_everything(api_type: &str) {
     assert!(warming.is_empty(), "{warming:#?}");
     let page = pilot.page("/debug/syncz", all_acked).await;
     assert_nothing_nacked(&page);
+    assert_matches(&pilot, &envoy).await;
     let endpoints = endpoints_of(&dump, GRPC);
     assert!(
         endpoints.contains("127.0.0.11") && endpoints.contains("127.0.0.12"),
@@ -251,6 +255,50 @@ async fn takes_everything(api_type: &str) {
         .await;
     let page = pilot.page("/debug/syncz", all_acked).await;
     assert_nothing_nacked(&page);
+}
+
+const NO_FORMAT: &str = "apiVersion: v1\nkind: ConfigMap\n\
+    metadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |\n    \
+    accessLogFile: /dev/stdout\n    accessLogFormat: '%NO_SUCH_THING%'\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_envoy_refuses_is_an_error_with_its_resources_and_words() {
+    let pilot = Pilot::start(GREETER).await;
+    let mut envoy = Envoy::start(&pilot, "DELTA_GRPC").await;
+    let in_use = |dump: &Value| active_listeners(dump).contains(&"virtualInbound");
+    envoy.config_dump(in_use, "no listener is in use").await;
+    pilot.write("mesh-config.yaml", NO_FORMAT);
+    let listeners = TypeUrl::Listener.as_str();
+    let refused = |page: &Value| page[0]["resources"][listeners]["lastError"].is_string();
+    let page = pilot.page("/debug/syncz", refused).await.to_string();
+    let proxies = sync::read(&page, "istiod").unwrap();
+    let table = sync::wide_table(&proxies, |_| "0s".to_owned());
+    assert!(table.contains("ERROR (0s)"), "{table}");
+    let refusals = sync::refusals(&proxies);
+    let expected = "k8s-combat-service-a.default: LDS ERROR of ";
+    assert!(refusals.starts_with(expected), "{refusals}");
+    assert!(refusals.contains("NO_SUCH_THING"), "{refusals}");
+    // It goes on with what it had, which is not what the pilot has for it.
+    let report = comparison(&pilot, &envoy).await;
+    assert!(
+        report.starts_with("Clusters Match\nListeners Don't Match\n"),
+        "{report}"
+    );
+    assert!(report.contains("NO_SUCH_THING"), "{report}");
+}
+
+/// What the pilot says that it has for the proxy is what Envoy says that it has, as `proxy-status POD` compares the two.
+async fn assert_matches(pilot: &Pilot, envoy: &Envoy) {
+    let report = comparison(pilot, envoy).await;
+    let expected = "Clusters Match\nListeners Match\nRoutes Match (RDS last loaded at ";
+    assert!(report.starts_with(expected), "{report}");
+}
+
+async fn comparison(pilot: &Pilot, envoy: &Envoy) -> String {
+    let path = "/debug/config_dump?proxyID=k8s-combat-service-a.default";
+    let ours = ConfigDump::parse(&pilot.get(path).await).unwrap();
+    let theirs = get(envoy.admin, "/config_dump").await.unwrap();
+    compare::report(&ours, &ConfigDump::parse(&theirs).unwrap()).unwrap()
 }
 
 fn endpoints_of(dump: &Value, cluster: &str) -> String {

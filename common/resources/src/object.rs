@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Servic
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::istio::{DestinationRule, PeerAuthentication, VirtualService};
+use crate::istio::{DestinationRule, Gateway, PeerAuthentication, VirtualService};
 
 /// The kinds that the mesh reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub enum Kind {
     VirtualService,
     /// `networking.istio.io` `DestinationRule`.
     DestinationRule,
+    /// `networking.istio.io` `Gateway`.
+    Gateway,
     /// `security.istio.io` `PeerAuthentication`.
     PeerAuthentication,
     /// Any other kind: nothing is known of it.
@@ -86,6 +88,8 @@ pub enum Object {
     VirtualService(Box<VirtualService>),
     /// Policy towards a host.
     DestinationRule(Box<DestinationRule>),
+    /// What a gateway opens.
+    Gateway(Box<Gateway>),
     /// Whether workloads take plaintext.
     PeerAuthentication(Box<PeerAuthentication>),
     /// A kind that the mesh does not read.
@@ -118,6 +122,7 @@ impl Object {
             Object::EndpointSlice(_) => Kind::EndpointSlice,
             Object::VirtualService(_) => Kind::VirtualService,
             Object::DestinationRule(_) => Kind::DestinationRule,
+            Object::Gateway(_) => Kind::Gateway,
             Object::PeerAuthentication(_) => Kind::PeerAuthentication,
             Object::Unsupported(_) => Kind::Unsupported,
         }
@@ -135,6 +140,7 @@ impl Object {
             Object::EndpointSlice(o) => &o.metadata,
             Object::VirtualService(o) => &o.metadata,
             Object::DestinationRule(o) => &o.metadata,
+            Object::Gateway(o) => &o.metadata,
             Object::PeerAuthentication(o) => &o.metadata,
             Object::Unsupported(_) => return None,
         })

@@ -68,6 +68,12 @@ pub(super) struct Ran {
 }
 
 impl Ran {
+    /// Runs a command of LATEEN_BIN to its end; it reads nothing.
+    fn by(command: &mut Command) -> Self {
+        let output = command.stdin(Stdio::null()).output();
+        Self::of(output.expect("LATEEN_BIN starts"))
+    }
+
     pub(super) fn of(output: std::process::Output) -> Self {
         Self {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -153,29 +159,29 @@ impl Mesh {
 
     /// Runs `lateen proxy-config` for this mesh; its standard output.
     pub(super) fn proxy_config(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(required("LATEEN_BIN"));
-        command
-            .args(["proxy-config", "--mesh", &self.name])
+        self.shown("proxy-config", arguments)
+    }
+
+    /// Runs `lateen proxy-status` for this mesh; its standard output.
+    pub(super) fn proxy_status(&self, arguments: &[&str]) -> String {
+        self.shown("proxy-status", arguments)
+    }
+
+    /// Runs one of istioctl's commands for this mesh; its standard output.
+    pub(super) fn shown(&self, command: &str, arguments: &[&str]) -> String {
+        let mut lateen = Command::new(required("LATEEN_BIN"));
+        lateen
+            .args(command.split(' '))
+            .args(["--mesh", &self.name])
             .args(arguments);
-        let ran = Ran::of(
-            command
-                .stdin(Stdio::null())
-                .output()
-                .expect("LATEEN_BIN starts"),
-        );
-        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        let ran = Ran::by(&mut lateen);
+        assert_eq!(ran.code, Some(0), "{command} {arguments:?}: {ran:?}");
         ran.stdout
     }
 
     /// Runs a command, whatever comes of it.
     pub(super) fn lateen(&self, arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        Ran::of(
-            command
-                .stdin(Stdio::null())
-                .output()
-                .expect("LATEEN_BIN starts"),
-        )
+        Ran::by(&mut self.command(arguments))
     }
 
     /// Runs a command that must succeed; its standard output.

@@ -19,6 +19,7 @@ mod interrupted;
 mod outage;
 mod privilege;
 mod proxy_config;
+mod proxy_status;
 mod rollout;
 mod routing;
 mod strict;

@@ -115,8 +115,10 @@ impl Pilot {
         ];
         let more = self.more.iter().map(String::as_str);
         let cli = Cli::parse_from(own.into_iter().chain(more));
-        let Command::Discovery(args) = cli.command;
-        args
+        match cli.command {
+            Command::Discovery(args) => args,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Stops serving and starts again on the same ports, with the same directory.

@@ -6,10 +6,12 @@
 mod check;
 mod cluster;
 mod endpoint;
+mod gateway;
 mod grpc;
 mod listener;
 mod model;
 mod names;
+mod origin;
 mod proxy;
 mod route;
 mod snapshot;
@@ -35,6 +37,7 @@ fn outbound_names(kind: TypeUrl, class: &ProxyClass, reads: &mut Reads<'_>) -> V
         (Role::Grpc, _) => Vec::new(),
         (_, TypeUrl::Cluster) => cluster::names(class, reads),
         (Role::Sidecar, TypeUrl::Listener) => listener::names(class, reads),
+        (Role::Router, TypeUrl::Listener) => gateway::names(class, reads),
         _ => Vec::new(),
     }
 }
@@ -69,8 +72,17 @@ fn outbound_resource(
         (Role::Sidecar, TypeUrl::Listener) => {
             wire::encode(kind, &listener::outbound(name, class, reads)?)
         }
+        (Role::Router, TypeUrl::Listener) => {
+            wire::encode(kind, &gateway::listener(name, class, reads)?)
+        }
+        (Role::Router, TypeUrl::Route) => {
+            wire::encode(kind, &gateway::configuration(name, class, reads)?)
+        }
         (_, TypeUrl::Route) => wire::encode(kind, &route::configuration(name, class, reads)?),
-        (Role::Router, TypeUrl::Listener) | (_, TypeUrl::Secret) => return None,
+        (Role::Router, TypeUrl::Secret) => {
+            wire::encode(kind, &gateway::secret(name, class, reads)?)
+        }
+        (_, TypeUrl::Secret) => return None,
     };
     Some(Resource::new(kind, Arc::clone(name), body))
 }

@@ -49,8 +49,10 @@ pub struct ProxyClass {
     pub interception: Interception,
     /// Istio-only filters that it says it has (`LATEEN_EXTENSIONS`).
     pub extensions: BTreeSet<String>,
-    /// Those selectors of calling workloads in the configuration that its labels match.
+    /// Those selectors of calling workloads and of gateways in the configuration that its labels match.
     pub matched: BTreeSet<BTreeMap<String, String>>,
+    /// Of gateways alone: the ports that their services lead to are the ports that they open.
+    pub(crate) workload: Option<Inbound>,
 }
 
 /// What translation sees of the workload behind a proxy, for the inbound side alone.
@@ -203,6 +205,7 @@ impl Proxy {
         let labels = snapshot
             .pod(&self.pod)
             .map_or(&self.labels, |pod| &pod.labels);
+        let workload = (self.role == Role::Router).then(|| self.inbound(snapshot));
         ProxyClass {
             role: self.role,
             namespace: Arc::clone(&self.pod.namespace),
@@ -215,6 +218,7 @@ impl Proxy {
                 .filter(|s| selects(s, labels))
                 .cloned()
                 .collect(),
+            workload,
         }
     }
 

@@ -93,7 +93,9 @@ impl Pilot {
             "--debounceAfter",
             "20ms",
         ]);
-        let Command::Discovery(args) = cli.command;
+        let Command::Discovery(args) = cli.command else {
+            panic!("not discovery");
+        };
         self.shutdown = CancellationToken::new();
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {

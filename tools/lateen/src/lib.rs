@@ -1,9 +1,16 @@
 //! `lateen`: the command-line tool of the mesh, with istioctl's verbs and `local`.
 
+mod cluster;
+pub mod describe;
 pub mod failure;
 pub mod local;
+mod mesh;
 pub mod output;
+mod pilot;
+mod pod;
 pub mod proxy_config;
+pub mod proxy_status;
+pub mod version;
 
 use std::process::ExitCode;
 
@@ -26,11 +33,26 @@ enum Command {
     /// Show what a proxy is configured with
     #[command(visible_alias = "pc")]
     ProxyConfig(proxy_config::ProxyConfigArgs),
+    /// Show whether proxies have what the control plane sent them
+    #[command(visible_alias = "ps")]
+    ProxyStatus(proxy_status::ProxyStatusArgs),
+    /// What may still change
+    #[command(subcommand, visible_alias = "x", visible_alias = "exp")]
+    Experimental(Experimental),
     /// Add the sidecar to every workload of a YAML file
     #[command(
         after_help = "Examples:\n  lateen kube-inject -f deployment.yaml | kubectl apply -f -\n  lateen kube-inject -f deployment.yaml --set values.global.hub=example.com/mesh"
     )]
     KubeInject(injector::command::KubeInjectArgs),
+    /// Show the versions of this program, the control plane and the proxies
+    Version(version::VersionArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum Experimental {
+    /// Say which configuration of the mesh is about a pod or a service
+    #[command(visible_alias = "des")]
+    Describe(describe::DescribeArgs),
 }
 
 /// Parses the command line and runs it.
@@ -57,6 +79,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Local(args) => local::run(args),
         Command::ProxyConfig(args) => proxy_config::run(args),
+        Command::ProxyStatus(args) => proxy_status::run(args),
+        Command::Experimental(Experimental::Describe(args)) => describe::run(args),
+        Command::Version(args) => version::run(args),
         Command::KubeInject(args) => {
             injector::command::run(&args, &mut std::io::stdin(), &mut std::io::stdout())
                 .map_err(|error| Failure::error(error.to_string()))

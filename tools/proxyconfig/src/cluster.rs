@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dump::{ConfigDump, DumpError, made_of, text};
-use crate::table::Table;
+use crate::table::{Listing, Table};
 
 /// Which clusters are shown: each field that is there has to be found in the cluster's name.
 #[derive(Debug, Clone, Default)]
@@ -71,15 +71,15 @@ pub fn select<'a>(
 }
 
 /// A line for each cluster.
-pub fn table(clusters: &[&Value]) -> String {
-    let heading = [
+pub fn table(clusters: &[&Value], listing: Listing) -> String {
+    let heading = listing.heading(&[
         "SERVICE FQDN",
         "PORT",
         "SUBSET",
         "DIRECTION",
         "TYPE",
         "DESTINATION RULE",
-    ];
+    ]);
     let mut table = Table::new(&heading, 5);
     for cluster in clusters {
         let name = Name::parse(text(cluster, "/name"));
@@ -94,14 +94,16 @@ pub fn table(clusters: &[&Value]) -> String {
             ("", own) => own,
             (kind, _) => kind,
         };
-        table.line([
+        let cells = [
             name.fqdn.to_owned(),
             port,
             dash(name.subset),
             dash(name.direction),
             kind.to_owned(),
             made_of(cluster),
-        ]);
+        ];
+        let first = listing.cell("cluster", text(cluster, "/name"));
+        table.line(first.into_iter().chain(cells));
     }
     table.text()
 }

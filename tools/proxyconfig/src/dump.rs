@@ -32,7 +32,7 @@ impl ConfigDump {
     }
 
     /// The part of this type, as `type.googleapis.com/envoy.admin.v3.ListenersConfigDump`.
-    fn part(&self, name: &'static str) -> Result<&Value, DumpError> {
+    pub(crate) fn part(&self, name: &'static str) -> Result<&Value, DumpError> {
         let parts = list(&self.0, "/configs");
         let mut named = parts.filter(|part| text(part, "/@type").rsplit('.').next() == Some(name));
         named.next().ok_or(DumpError::Missing(name))
@@ -80,6 +80,30 @@ impl ConfigDump {
         Ok(all.filter_map(|state| state.get("route_config")).collect())
     }
 
+    /// What each extension configuration holds; none of a proxy that has none.
+    pub fn extensions(&self) -> Vec<&Value> {
+        self.part("EcdsConfigDump").map_or_else(
+            |_| Vec::new(),
+            |part| {
+                let all = list(part, "/ecds_filters");
+                all.filter_map(|state| state.get("ecds_filter")).collect()
+            },
+        )
+    }
+
+    /// Endpoints of each cluster, those of the control plane first; none where they were not asked for.
+    pub fn assignments(&self) -> Vec<&Value> {
+        self.part("EndpointsConfigDump").map_or_else(
+            |_| Vec::new(),
+            |part| {
+                let served = list(part, "/dynamic_endpoint_configs");
+                let all = served.chain(list(part, "/static_endpoint_configs"));
+                all.filter_map(|state| state.get("endpoint_config"))
+                    .collect()
+            },
+        )
+    }
+
     /// Secrets with their state (`ACTIVE`, `WARMING`).
     ///
     /// # Errors
@@ -114,13 +138,33 @@ pub(crate) fn texts<'a>(value: &'a Value, pointer: &str) -> Vec<&'a str> {
     list(value, pointer).filter_map(Value::as_str).collect()
 }
 
-/// Which object made a part of the configuration, as `NAME.NAMESPACE`: Istio writes its path into the metadata.
-pub(crate) fn made_of(value: &Value) -> String {
+/// An object that made a part of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `destination-rule`, `virtual-service`, ...
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Which object made a part of the configuration: Istio writes its path into the metadata.
+pub fn origin(value: &Value) -> Option<Origin> {
     let path = text(value, "/metadata/filter_metadata/istio/config");
     // /apis/networking.istio.io/v1/namespaces/NAMESPACE/KIND/NAME
     let words: Vec<&str> = path.split('/').collect();
     match words.as_slice() {
-        ["", "apis", _, _, "namespaces", namespace, _, name] => format!("{name}.{namespace}"),
-        _ => String::new(),
+        ["", "apis", _, _, "namespaces", namespace, kind, name] => Some(Origin {
+            kind: (*kind).to_owned(),
+            namespace: (*namespace).to_owned(),
+            name: (*name).to_owned(),
+        }),
+        _ => None,
     }
+}
+
+/// That object as `NAME.NAMESPACE`.
+pub(crate) fn made_of(value: &Value) -> String {
+    origin(value).map_or_else(String::new, |of| format!("{}.{}", of.name, of.namespace))
 }

@@ -36,7 +36,7 @@ impl Clusters {
         list(&self.0, "/cluster_statuses")
             .filter(|cluster| {
                 list(cluster, "/host_statuses")
-                    .any(|host| filter.takes(&Endpoint::of(cluster, host)))
+                    .any(|host| filter.takes_endpoint(&Endpoint::of(cluster, host)))
             })
             .collect()
     }
@@ -47,7 +47,7 @@ impl Clusters {
             .flat_map(|cluster| {
                 list(cluster, "/host_statuses").map(move |host| Endpoint::of(cluster, host))
             })
-            .filter(|endpoint| filter.takes(endpoint))
+            .filter(|endpoint| filter.takes_endpoint(endpoint))
             .collect();
         endpoints.sort_by_key(|e| (e.address, e.port, e.cluster));
         let mut table = Table::new(&["ENDPOINT", "STATUS", "OUTLIER CHECK", "CLUSTER"], 5);
@@ -106,17 +106,32 @@ impl<'a> Endpoint<'a> {
 }
 
 impl EndpointFilter {
-    fn takes(&self, endpoint: &Endpoint<'_>) -> bool {
+    fn takes_endpoint(&self, endpoint: &Endpoint<'_>) -> bool {
+        self.takes(
+            endpoint.address,
+            endpoint.port,
+            endpoint.cluster,
+            endpoint.status,
+        )
+    }
+
+    pub(crate) fn takes(
+        &self,
+        address: &str,
+        port: Option<u64>,
+        cluster: &str,
+        status: &str,
+    ) -> bool {
         let is = |wanted: &Option<String>, text: &str| {
             wanted
                 .as_ref()
                 .is_none_or(|wanted| wanted.eq_ignore_ascii_case(text))
         };
-        is(&self.address, endpoint.address)
-            && is(&self.cluster, endpoint.cluster)
-            && is(&self.status, endpoint.status)
+        is(&self.address, address)
+            && is(&self.cluster, cluster)
+            && is(&self.status, status)
             && self
                 .port
-                .is_none_or(|port| endpoint.port == Some(u64::from(port)))
+                .is_none_or(|wanted| port == Some(u64::from(wanted)))
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::dump::{ConfigDump, DumpError, list, text, texts};
 use crate::route::condition;
-use crate::table::Table;
+use crate::table::{Listing, Table};
 
 const HTTP: &str = "envoy.filters.network.http_connection_manager";
 const TCP: &str = "envoy.filters.network.tcp_proxy";
@@ -72,34 +72,40 @@ pub fn select<'a>(
 }
 
 /// A line for each filter chain of each listener.
-pub fn table(listeners: &[&Value]) -> String {
-    let mut table = Table::new(&["ADDRESSES", "PORT", "MATCH", "DESTINATION"], 1);
+pub fn table(listeners: &[&Value], listing: Listing) -> String {
+    let heading = listing.heading(&["ADDRESSES", "PORT", "MATCH", "DESTINATION"]);
+    let mut table = Table::new(&heading, 1);
     for listener in listeners {
         let mut lines: Vec<(String, String)> = chains(listener)
             .map(|chain| (destination(chain), conditions(chain)))
             .collect();
         lines.sort_by(|a, b| b.0.cmp(&a.0));
         for (destination, conditions) in lines {
-            table.line([
+            let cells = [
                 addresses(listener).join(","),
                 port(listener).to_string(),
                 conditions,
                 destination,
-            ]);
+            ];
+            let first = listing.cell("listener", text(listener, "/name"));
+            table.line(first.into_iter().chain(cells));
         }
     }
     table.text()
 }
 
 /// A line for each listener.
-pub fn short_table(listeners: &[&Value]) -> String {
-    let mut table = Table::new(&["ADDRESSES", "PORT", "TYPE"], 1);
+pub fn short_table(listeners: &[&Value], listing: Listing) -> String {
+    let heading = listing.heading(&["ADDRESSES", "PORT", "TYPE"]);
+    let mut table = Table::new(&heading, 1);
     for listener in listeners {
-        table.line([
+        let cells = [
             addresses(listener).join(","),
             port(listener).to_string(),
             kind_of(listener).to_owned(),
-        ]);
+        ];
+        let first = listing.cell("listener", text(listener, "/name"));
+        table.line(first.into_iter().chain(cells));
     }
     table.text()
 }

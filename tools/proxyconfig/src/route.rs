@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::dump::{ConfigDump, DumpError, list, made_of, text, texts};
-use crate::table::Table;
+use crate::table::{Listing, Table};
 
 /// Domains of a virtual host that are shown; of the others, how many there are.
 const SHOWN: usize = 2;
@@ -26,7 +26,7 @@ pub fn select<'a>(dump: &'a ConfigDump, name: Option<&str>) -> Result<Vec<&'a Va
 }
 
 /// A line for each route of each virtual host.
-pub fn table(routes: &[&Value]) -> String {
+pub fn table(routes: &[&Value], listing: Listing) -> String {
     let heading = ["NAME", "VHOST NAME", "DOMAINS", "MATCH", "VIRTUAL SERVICE"];
     let mut table = Table::new(&heading, 5);
     for configuration in routes {
@@ -34,7 +34,7 @@ pub fn table(routes: &[&Value]) -> String {
         for host in list(configuration, "/virtual_hosts") {
             let mut line = |condition: String, made_of: String| {
                 table.line([
-                    name.to_owned(),
+                    listing.name("route", name),
                     text(host, "/name").to_owned(),
                     domains(host),
                     condition,
@@ -57,11 +57,12 @@ pub fn table(routes: &[&Value]) -> String {
 }
 
 /// A line for each route configuration.
-pub fn short_table(routes: &[&Value]) -> String {
+pub fn short_table(routes: &[&Value], listing: Listing) -> String {
     let mut table = Table::new(&["NAME", "VIRTUAL HOSTS"], 5);
     for route in routes {
         let hosts = list(route, "/virtual_hosts").count();
-        table.line([text(route, "/name").to_owned(), hosts.to_string()]);
+        let name = listing.name("route", text(route, "/name"));
+        table.line([name, hosts.to_string()]);
     }
     table.text()
 }

@@ -9,14 +9,18 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
 
 use crate::dump::{ConfigDump, DumpError, text};
-use crate::table::Table;
+use crate::table::{Listing, Table};
 
 /// A line for each certificate chain (its leaf) and each bundle of roots (its first) that the proxy has. `now` decides
 /// which are valid.
 ///
 /// # Errors
 /// Where the dump has no secrets.
-pub fn table(dump: &ConfigDump, now: OffsetDateTime) -> Result<String, DumpError> {
+pub fn table(
+    dump: &ConfigDump,
+    now: OffsetDateTime,
+    listing: Listing,
+) -> Result<String, DumpError> {
     let heading = [
         "RESOURCE NAME",
         "TYPE",
@@ -37,7 +41,7 @@ pub fn table(dump: &ConfigDump, now: OffsetDateTime) -> Result<String, DumpError
             not_before: String::new(),
         });
         table.line([
-            text(secret, "/name").to_owned(),
+            listing.name("secret", text(secret, "/name")),
             kind.to_owned(),
             state.to_owned(),
             facts.valid.to_string(),
@@ -47,6 +51,23 @@ pub fn table(dump: &ConfigDump, now: OffsetDateTime) -> Result<String, DumpError
         ]);
     }
     Ok(table.text())
+}
+
+/// The mesh's roots that the proxy has, each as DER; none where it has no secret `ROOTCA`.
+///
+/// # Errors
+/// Where the dump has no secrets.
+pub fn roots(dump: &ConfigDump) -> Result<Vec<Vec<u8>>, DumpError> {
+    let secrets = dump.secrets()?;
+    let root =
+        |(state, secret): &(&str, &Value)| *state == "ACTIVE" && text(secret, "/name") == "ROOTCA";
+    let pem = secrets
+        .into_iter()
+        .find(root)
+        .and_then(|(_, secret)| material(secret).1)
+        .unwrap_or_default();
+    let all = Pem::iter_from_buffer(&pem);
+    Ok(all.filter_map(Result::ok).map(|one| one.contents).collect())
 }
 
 /// What a secret is, and the PEM of its certificates.
@@ -85,7 +106,10 @@ impl Facts {
         );
         Some(Facts {
             valid: from <= now && now <= to,
-            serial: format!("{:x}", certificate.tbs_certificate.serial),
+            serial: format!(
+                "{:0>32}",
+                format!("{:x}", certificate.tbs_certificate.serial)
+            ),
             not_after: to.format(&Rfc3339).ok()?,
             not_before: from.format(&Rfc3339).ok()?,
         })

@@ -3,6 +3,7 @@
 
 pub mod destination_rule;
 pub mod duration;
+pub mod gateway;
 pub mod peer_authentication;
 pub mod virtual_service;
 
@@ -32,6 +33,8 @@ pub struct Resource<S> {
 pub type VirtualService = Resource<virtual_service::VirtualServiceSpec>;
 /// A DestinationRule object.
 pub type DestinationRule = Resource<destination_rule::DestinationRuleSpec>;
+/// A Gateway object.
+pub type Gateway = Resource<gateway::GatewaySpec>;
 /// A PeerAuthentication object.
 pub type PeerAuthentication = Resource<peer_authentication::PeerAuthenticationSpec>;
 

@@ -1,5 +1,7 @@
 //! From an object as written to a typed one.
 
+mod gateway;
+
 use serde::de::DeserializeOwned;
 
 use super::{Object, Unsupported};
@@ -70,6 +72,14 @@ impl Object {
                 let parsed = typed(raw, |o| Object::DestinationRule(Box::new(o)))?;
                 if let (Object::DestinationRule(o), _) = &parsed {
                     destination_rule(raw, o)?;
+                }
+                Ok(parsed)
+            }
+            ("networking.istio.io", "Gateway") => {
+                istio(raw, &["v1", "v1beta1", "v1alpha3"])?;
+                let parsed = typed(raw, |o| Object::Gateway(Box::new(o)))?;
+                if let (Object::Gateway(o), _) = &parsed {
+                    gateway::check(raw, o)?;
                 }
                 Ok(parsed)
             }

@@ -4,11 +4,9 @@ use resources::istio::virtual_service::{Destination, HttpMatchRequest, HttpRoute
 use resources::problem::Problem;
 
 use crate::cluster::policy::is_table_size;
-use crate::model::config::{DestinationRule, VirtualService};
+use crate::model::config::{DestinationRule, VirtualService, gateways_of};
 use crate::model::host;
-use crate::route::{
-    header_is_changeable, header_is_name, header_is_value, is_for_mesh, regex_is_taken,
-};
+use crate::route::{header_is_changeable, header_is_name, header_is_value, regex_is_taken};
 use crate::snapshot::Snapshot;
 
 struct Checker<'a> {
@@ -163,12 +161,16 @@ pub(super) fn virtual_service(
         snapshot,
         problems: Vec::new(),
     };
-    if !is_for_mesh(&config.spec) {
-        checker.say(
-            "spec.gateways".to_owned(),
-            "names gateways alone, and gateways are not served by this version".to_owned(),
-        );
-        return checker.problems;
+    for gateway in gateways_of(config) {
+        if snapshot.gateway(&gateway).is_none() {
+            checker.say(
+                "spec.gateways".to_owned(),
+                format!(
+                    "there is no Gateway {}/{}; what is routed through it has no effect until there is",
+                    gateway.namespace, gateway.name
+                ),
+            );
+        }
     }
     for (r, http) in config.spec.http.iter().enumerate() {
         let field = format!("spec.http[{r}]");

@@ -80,8 +80,8 @@ pub(crate) fn cluster(
             ..base(name, cluster::DiscoveryType::Static, reads)
         },
     };
-    made.metadata = metadata::of(service, None, "");
     let rule = Rule::of(service, class, reads);
+    made.metadata = metadata::of(service, None, "", &rule);
     let mut blocks = rule.policy("", port.number);
     // Only the limits of a rule hold on the way in: its balancing, ejection and TLS are the callers'.
     blocks.load_balancer = None;

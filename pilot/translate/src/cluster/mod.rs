@@ -4,6 +4,7 @@ mod inbound;
 mod metadata;
 mod outbound;
 pub(crate) mod policy;
+pub(crate) mod server_tls;
 mod tls;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
 
 pub(crate) use inbound::{cluster as inbound, names as inbound_names, targets};
 pub(crate) use outbound::{for_grpc, visible};
+pub(crate) use server_tls::gateway_context;
 pub(crate) use tls::{auto_mutual_tls, downstream_context, inbound_mode};
 
 use crate::names;

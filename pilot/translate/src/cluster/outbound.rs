@@ -94,7 +94,12 @@ pub(super) fn cluster(
     } else {
         undeclared(meant.port.protocol)
     };
-    made.metadata = metadata::of(meant.service, Some(meant.port), upstream.subset);
+    made.metadata = metadata::of(
+        meant.service,
+        Some(meant.port),
+        upstream.subset,
+        &meant.rule,
+    );
     policy::apply(&policy, meant.service, &mut made);
     let pool = policy::http_options(&policy);
     let version = match policy::protocol(&policy) {

@@ -13,6 +13,7 @@ use resources::istio::destination_rule::{
     LoadBalancerSettings, OutlierDetection, RetryBudget, SimpleLb, Subset, TrafficPolicy,
 };
 
+use crate::model::NamespacedName;
 use crate::model::config::{DestinationRule, exported};
 use crate::model::service::Service;
 use crate::proxy::ProxyClass;
@@ -22,6 +23,8 @@ use crate::wire::{duration, some_time, u32_value};
 /// The rule for a service, of one namespace: the client's, else the service's, else the root's.
 #[derive(Debug, Default)]
 pub(crate) struct Rule<'a> {
+    /// The object; of several the oldest.
+    pub(crate) made_by: Option<&'a NamespacedName>,
     policy: Option<&'a TrafficPolicy>,
     pub(crate) subsets: Vec<&'a Subset>,
 }
@@ -74,6 +77,7 @@ impl<'a> Rule<'a> {
             .filter(|r| &*r.key.namespace == place)
             .partition(|r| r.spec.workload_selector.is_some());
         for one in if chosen.is_empty() { common } else { chosen } {
+            rule.made_by = rule.made_by.or(Some(&one.key));
             rule.policy = rule.policy.or(one.spec.traffic_policy.as_ref());
             for subset in &one.spec.subsets {
                 if named.insert(subset.name.as_str(), ()).is_none() {

@@ -16,7 +16,7 @@ use crate::proxy::ProxyClass;
 use crate::snapshot::reads::Reads;
 use crate::wire::{any, bool_value, duration, string_struct};
 
-const TLS_SOCKET: &str = "envoy.transport_sockets.tls";
+pub(super) const TLS_SOCKET: &str = "envoy.transport_sockets.tls";
 const RAW_SOCKET: &str = "envoy.transport_sockets.raw_buffer";
 /// The agent's SDS server, a static cluster of the bootstrap.
 const SDS_CLUSTER: &str = "sds-grpc";
@@ -111,7 +111,10 @@ pub(super) fn upstream(
     }
 }
 
-fn socket(name: &str, config: envoy_types::pb::google::protobuf::Any) -> core::TransportSocket {
+pub(super) fn socket(
+    name: &str,
+    config: envoy_types::pb::google::protobuf::Any,
+) -> core::TransportSocket {
     core::TransportSocket {
         name: name.to_owned(),
         config_type: Some(core::transport_socket::ConfigType::TypedConfig(config)),
@@ -213,7 +216,7 @@ fn with_files(settings: &ClientTlsSettings, h2: bool) -> tls::UpstreamTlsContext
     }
 }
 
-const CIPHERS: [&str; 6] = [
+pub(super) const CIPHERS: [&str; 6] = [
     "ECDHE-ECDSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES256-GCM-SHA384",
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -228,15 +231,6 @@ pub(crate) fn downstream_context(
     class: &ProxyClass,
     reads: &mut Reads<'_>,
 ) -> core::TransportSocket {
-    let mesh = reads.mesh();
-    let ours = std::iter::once(&mesh.trust_domain)
-        .chain(&mesh.trust_domain_aliases)
-        .map(|domain| {
-            san(
-                tls::subject_alt_name_matcher::SanType::Uri,
-                string_matcher::MatchPattern::Prefix(format!("spiffe://{domain}/")),
-            )
-        });
     let mut alpn = vec!["h2".to_owned(), "http/1.1".to_owned()];
     if !http && class.has("istio.metadata_exchange") {
         alpn.insert(0, "istio-peer-exchange".to_owned());
@@ -245,7 +239,7 @@ pub(crate) fn downstream_context(
         common_tls_context: Some(tls::CommonTlsContext {
             tls_params: parameters(CIPHERS.map(str::to_owned).to_vec()),
             tls_certificate_sds_secret_configs: vec![secret("default")],
-            validation_context_type: Some(trust(ours.collect())),
+            validation_context_type: Some(ours(reads)),
             alpn_protocols: alpn,
             ..Default::default()
         }),
@@ -253,6 +247,20 @@ pub(crate) fn downstream_context(
         ..Default::default()
     };
     socket(TLS_SOCKET, any(&context))
+}
+
+/// Trust in the mesh's own workloads.
+pub(super) fn ours(reads: &mut Reads<'_>) -> ValidationContextType {
+    let mesh = reads.mesh();
+    let names = std::iter::once(&mesh.trust_domain)
+        .chain(&mesh.trust_domain_aliases)
+        .map(|domain| {
+            san(
+                tls::subject_alt_name_matcher::SanType::Uri,
+                string_matcher::MatchPattern::Prefix(format!("spiffe://{domain}/")),
+            )
+        });
+    trust(names.collect())
 }
 
 fn parameters(cipher_suites: Vec<String>) -> Option<tls::TlsParameters> {
@@ -295,7 +303,7 @@ fn san(
     }
 }
 
-fn exactly(name: &str) -> tls::SubjectAltNameMatcher {
+pub(super) fn exactly(name: &str) -> tls::SubjectAltNameMatcher {
     use tls::subject_alt_name_matcher::SanType;
     let kind = if name.contains("://") {
         SanType::Uri
@@ -306,7 +314,7 @@ fn exactly(name: &str) -> tls::SubjectAltNameMatcher {
 }
 
 /// A secret that the agent serves.
-fn secret(name: &str) -> tls::SdsSecretConfig {
+pub(super) fn secret(name: &str) -> tls::SdsSecretConfig {
     let service = core::GrpcService {
         target_specifier: Some(core::grpc_service::TargetSpecifier::EnvoyGrpc(
             core::grpc_service::EnvoyGrpc {

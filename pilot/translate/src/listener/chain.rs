@@ -52,14 +52,14 @@ pub(super) fn metrics() -> Any {
     }
 }
 
-pub(super) fn http(manager: &HttpConnectionManager) -> Filter {
+pub(crate) fn http(manager: &HttpConnectionManager) -> Filter {
     Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(ConfigType::TypedConfig(any(manager))),
     }
 }
 
-pub(super) fn chain(
+pub(crate) fn chain(
     name: &str,
     on: Option<FilterChainMatch>,
     filters: Vec<Filter>,

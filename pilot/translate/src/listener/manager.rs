@@ -35,6 +35,28 @@ pub(super) fn outbound(
     }
 }
 
+/// The manager of a gateway's listener: callers are outside of the mesh, so what they say of themselves is not believed.
+pub(crate) fn gateway(
+    stat_prefix: &str,
+    route: &str,
+    class: &ProxyClass,
+    reads: &mut Reads<'_>,
+) -> HttpConnectionManager {
+    HttpConnectionManager {
+        use_remote_address: bool_value(true),
+        forward_client_cert_details: hcm::ForwardClientCertDetails::SanitizeSet.into(),
+        set_current_client_cert_details: Some(hcm::SetCurrentClientCertDetails {
+            subject: bool_value(true),
+            cert: true,
+            dns: true,
+            uri: true,
+            ..Default::default()
+        }),
+        server_name: "istio-envoy".to_owned(),
+        ..outbound(stat_prefix, route, class, reads)
+    }
+}
+
 /// The manager of an inbound chain, with its one route inside.
 pub(super) fn inbound(
     stat_prefix: &str,

@@ -1,7 +1,7 @@
 //! Listeners: which connections a proxy takes and where they go.
 
 mod access_log;
-mod chain;
+pub(crate) mod chain;
 mod inbound;
 pub(crate) mod manager;
 mod outbound;
@@ -44,7 +44,11 @@ pub(crate) fn outbound(name: &str, class: &ProxyClass, reads: &mut Reads<'_>) ->
 }
 
 /// A listener before its chains. Detection of protocols waits as long as the mesh says.
-fn base(name: &str, direction: core::TrafficDirection, reads: &mut Reads<'_>) -> Listener {
+pub(crate) fn base(
+    name: &str,
+    direction: core::TrafficDirection,
+    reads: &mut Reads<'_>,
+) -> Listener {
     let mesh = reads.mesh();
     Listener {
         name: name.to_owned(),
@@ -57,7 +61,7 @@ fn base(name: &str, direction: core::TrafficDirection, reads: &mut Reads<'_>) ->
 }
 
 /// The wildcard address, and that of the other family for a proxy that has both.
-fn everywhere(listener: &mut Listener, class: &ProxyClass, port: u16) {
+pub(crate) fn everywhere(listener: &mut Listener, class: &ProxyClass, port: u16) {
     listener.address = address(class.any_address(), port);
     if class.ipv4 && class.ipv6 {
         listener.additional_addresses = vec![AdditionalAddress {
@@ -75,7 +79,7 @@ fn filter<M: Message + Name>(name: &str, config: &M) -> ListenerFilter {
     }
 }
 
-fn tls_inspector(disabled: Option<ListenerFilterChainMatchPredicate>) -> ListenerFilter {
+pub(crate) fn tls_inspector(disabled: Option<ListenerFilterChainMatchPredicate>) -> ListenerFilter {
     let config = tls_inspector::v3::TlsInspector::default();
     ListenerFilter {
         filter_disabled: disabled,

@@ -1,7 +1,10 @@
 //! Istio's objects with their hosts resolved and their age known.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use resources::istio::destination_rule::DestinationRuleSpec;
+use resources::istio::gateway::GatewaySpec;
 use resources::istio::peer_authentication::PeerAuthenticationSpec;
 use resources::istio::virtual_service::VirtualServiceSpec;
 
@@ -20,6 +23,7 @@ pub(crate) struct Config<S> {
 
 pub(crate) type VirtualService = Config<VirtualServiceSpec>;
 pub(crate) type DestinationRule = Config<DestinationRuleSpec>;
+pub(crate) type Gateway = Config<GatewaySpec>;
 pub(crate) type PeerAuthentication = Config<PeerAuthenticationSpec>;
 
 impl<S> Config<S> {
@@ -41,6 +45,46 @@ impl<S> Config<S> {
         (self.created, &self.key)
     }
 }
+
+/// The gateways that a VirtualService names, those of its matches too; `mesh` is none.
+pub(crate) fn gateways_of(config: &VirtualService) -> BTreeSet<NamespacedName> {
+    let of_matches = config
+        .spec
+        .http
+        .iter()
+        .flat_map(|route| &route.matches)
+        .flat_map(|on| &on.gateways);
+    let of_tls = config
+        .spec
+        .tls
+        .iter()
+        .flat_map(|route| &route.matches)
+        .flat_map(|on| &on.gateways);
+    let of_tcp = config
+        .spec
+        .tcp
+        .iter()
+        .flat_map(|route| &route.matches)
+        .flat_map(|on| &on.gateways);
+    let all = config.spec.gateways.iter();
+    all.chain(of_matches)
+        .chain(of_tls)
+        .chain(of_tcp)
+        .filter(|name| *name != MESH)
+        .map(|name| gateway_named(name, &config.key.namespace))
+        .collect()
+}
+
+/// The gateway that `[NAMESPACE/]NAME` means in an object of a namespace.
+pub(crate) fn gateway_named(name: &str, namespace: &str) -> NamespacedName {
+    match name.split_once('/') {
+        Some((namespace, name)) => NamespacedName::new(namespace, name),
+        None => NamespacedName::new(namespace, name),
+    }
+}
+
+/// The name that stands for all sidecars among gateways.
+pub(crate) const MESH: &str = "mesh";
 
 /// Creation time in seconds since 1970; 0 where it is not known.
 pub(crate) fn created(meta: &ObjectMeta) -> i64 {

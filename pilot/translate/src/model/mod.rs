@@ -2,6 +2,7 @@
 //! other ways leaves these values equal, and then nothing is translated again.
 
 pub(crate) mod config;
+pub(crate) mod credential;
 pub(crate) mod endpoints;
 pub(crate) mod host;
 pub(crate) mod protocol;

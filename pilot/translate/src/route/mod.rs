@@ -24,10 +24,12 @@ use resources::istio::virtual_service::HttpRoute;
 use resources::mesh_config::OutboundMode;
 
 use crate::cluster::{policy::Rule, visible};
-use crate::model::config::{VirtualService, exported};
+use crate::model::NamespacedName;
+use crate::model::config::{MESH, VirtualService, exported, gateway_named};
 use crate::model::protocol::Protocol;
 use crate::model::service::{Resolution, Service};
 use crate::names::{self, Upstream};
+use crate::origin;
 use crate::proxy::ProxyClass;
 use crate::snapshot::reads::Reads;
 use crate::wire::{bool_value, duration, u32_value};
@@ -93,7 +95,7 @@ pub(crate) fn of_one_service(
     Some(base(name, vec![host]))
 }
 
-fn base(name: &str, virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
+pub(crate) fn base(name: &str, virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
     RouteConfiguration {
         name: name.to_owned(),
         virtual_hosts,
@@ -216,8 +218,9 @@ fn virtual_host(
     let operation = format!("{}:{port}", service.host);
     let context = Context {
         port,
-        operation: format!("{operation}/*"),
+        operation: Some(format!("{operation}/*")),
         class,
+        place: Place::Mesh,
     };
     let mut routes = match applicable(service, class, reads) {
         Some(config) => context.routes(config, reads),
@@ -234,7 +237,7 @@ fn virtual_host(
 }
 
 /// More than this in one virtual host are beyond any use and would only cost memory.
-const MAX_ROUTES: usize = 10_000;
+pub(crate) const MAX_ROUTES: usize = 10_000;
 
 /// The VirtualService that counts for a host: the oldest one for sidecars that is seen from here
 /// and says anything about requests.
@@ -272,13 +275,35 @@ pub(crate) fn is_for_mesh(spec: &resources::istio::virtual_service::VirtualServi
     spec.gateways.is_empty() || spec.gateways.iter().any(|g| g == MESH) || of_routes()
 }
 
-const MESH: &str = "mesh";
+/// Whose routes are wanted of a VirtualService.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'c> {
+    /// Those of sidecars.
+    Mesh,
+    /// Those of one of these Gateways.
+    Gateways(&'c [NamespacedName]),
+}
+
+impl Place<'_> {
+    /// Whether a list of gateways, in an object of this namespace, speaks of it.
+    fn is_in(self, gateways: &[String], namespace: &str) -> bool {
+        match self {
+            Place::Mesh => gateways.is_empty() || gateways.iter().any(|g| g == MESH),
+            Place::Gateways(all) => gateways
+                .iter()
+                .any(|name| all.contains(&gateway_named(name, namespace))),
+        }
+    }
+}
 
 /// What all routes of a virtual host share.
-struct Context<'c> {
-    port: u16,
-    operation: String,
-    class: &'c ProxyClass,
+pub(crate) struct Context<'c> {
+    /// The port that is called.
+    pub(crate) port: u16,
+    /// What spans are named after; none names them after the destination.
+    pub(crate) operation: Option<String>,
+    pub(crate) class: &'c ProxyClass,
+    pub(crate) place: Place<'c>,
 }
 
 impl Context<'_> {
@@ -296,18 +321,24 @@ impl Context<'_> {
         };
         action::cap_grpc_timeout(&mut action);
         Route {
-            decorator: decorator(&self.operation),
+            decorator: self.decorator(&action.cluster_specifier),
             ..everything(DEFAULT, Action::Route(action))
         }
     }
 
-    fn routes(&self, config: &VirtualService, reads: &mut Reads<'_>) -> Vec<Route> {
+    pub(crate) fn routes(&self, config: &VirtualService, reads: &mut Reads<'_>) -> Vec<Route> {
         let mut routes = Vec::new();
         for http in &config.spec.http {
             let Some(template) = self.template(config, http, reads) else {
                 continue;
             };
             if http.matches.is_empty() {
+                if !self
+                    .place
+                    .is_in(&config.spec.gateways, &config.key.namespace)
+                {
+                    continue;
+                }
                 routes.push(everything_like(template));
                 break;
             }
@@ -317,7 +348,7 @@ impl Context<'_> {
                 } else {
                     &on.gateways
                 };
-                let here = (gateways.is_empty() || gateways.iter().any(|g| g == MESH))
+                let here = self.place.is_in(gateways, &config.key.namespace)
                     && on.port.is_none_or(|port| port == self.port)
                     && self.class.is_selected(&on.source_labels)
                     && (on.source_namespace.is_empty()
@@ -341,6 +372,19 @@ impl Context<'_> {
         routes
     }
 
+    fn decorator(&self, to: &Option<ClusterSpecifier>) -> Option<Decorator> {
+        if let Some(operation) = &self.operation {
+            return decorator(operation);
+        }
+        let cluster = match to.as_ref()? {
+            ClusterSpecifier::Cluster(name) => name,
+            ClusterSpecifier::WeightedClusters(all) => &all.clusters.first()?.name,
+            _ => return None,
+        };
+        let Upstream { host, port, .. } = Upstream::parse(cluster)?;
+        decorator(&format!("{host}:{port}/*"))
+    }
+
     /// The route but for its conditions; nothing where it cannot be said to a proxy.
     fn template(
         &self,
@@ -356,9 +400,13 @@ impl Context<'_> {
         let action = action::action(http, &config.key.namespace, self.port, self.class, reads)?;
         let mut route = Route {
             name: name.to_owned(),
-            decorator: decorator(&self.operation),
+            decorator: match &action {
+                Action::Route(to) => self.decorator(&to.cluster_specifier),
+                _ => self.operation.as_deref().and_then(decorator),
+            },
             action: Some(action),
             typed_per_filter_config: fault::per_filter(http),
+            metadata: Some(origin::metadata(origin::Kind::VirtualService, &config.key)),
             ..Default::default()
         };
         if let Some(headers) = &http.headers {
@@ -371,6 +419,11 @@ impl Context<'_> {
         }
         Some(route)
     }
+}
+
+/// Whether a route takes every request.
+pub(crate) fn takes_everything(route: &Route) -> bool {
+    route.r#match.as_ref().is_some_and(condition::is_everything)
 }
 
 fn everything_like(route: Route) -> Route {

@@ -9,7 +9,10 @@ use resources::object::{Kind, Object, ObjectKey};
 
 use super::table::Table;
 use super::{Change, Group, Snapshot};
-use crate::model::config::{Config, DestinationRule, PeerAuthentication, VirtualService};
+use crate::model::config::{
+    Config, DestinationRule, Gateway, PeerAuthentication, VirtualService, gateways_of,
+};
+use crate::model::credential::Credential;
 use crate::model::endpoints::{Endpoint, Endpoints, Health, Slice};
 use crate::model::selector::Labels;
 use crate::model::service::Service;
@@ -68,6 +71,9 @@ impl Snapshot {
                 let hosts = vec![host::resolve(&o.spec.host, namespace, &domain)];
                 self.set_destination_rule(DestinationRule::new(&o.metadata, hosts, o.spec.clone()));
             }
+            Object::Gateway(o) => {
+                self.set_gateway(Gateway::new(&o.metadata, Vec::new(), o.spec.clone()));
+            }
             Object::PeerAuthentication(o) => {
                 self.set_peer_authentication(PeerAuthentication::new(
                     &o.metadata,
@@ -75,10 +81,13 @@ impl Snapshot {
                     o.spec.clone(),
                 ));
             }
-            Object::Namespace(_)
-            | Object::ConfigMap(_)
-            | Object::Secret(_)
-            | Object::Unsupported(_) => {}
+            Object::Secret(o) => match Credential::new(o) {
+                Some(credential) => self.credentials.set(named(&o.metadata), credential),
+                None => {
+                    self.credentials.remove(&named(&o.metadata));
+                }
+            },
+            Object::Namespace(_) | Object::ConfigMap(_) | Object::Unsupported(_) => {}
         }
     }
 
@@ -96,6 +105,7 @@ impl Snapshot {
             Kind::VirtualService => {
                 if let Some(old) = self.virtual_services.remove(&name) {
                     unlink(&mut self.virtual_services_by_host, &old);
+                    self.unlink_gateways(&old);
                     self.count_selectors(callers_of_routes(&old), false);
                 }
             }
@@ -103,6 +113,11 @@ impl Snapshot {
                 if let Some(old) = self.destination_rules.remove(&name) {
                     unlink(&mut self.destination_rules_by_host, &old);
                     self.count_selectors(callers_of_rule(&old), false);
+                }
+            }
+            Kind::Gateway => {
+                if let Some(old) = self.gateways.remove(&name) {
+                    self.count_selectors(selector_of(&old), false);
                 }
             }
             Kind::PeerAuthentication => {
@@ -113,7 +128,10 @@ impl Snapshot {
                         });
                 }
             }
-            Kind::Namespace | Kind::ConfigMap | Kind::Secret | Kind::Unsupported => {}
+            Kind::Secret => {
+                self.credentials.remove(&name);
+            }
+            Kind::Namespace | Kind::ConfigMap | Kind::Unsupported => {}
         }
     }
 
@@ -254,7 +272,8 @@ impl Snapshot {
     }
 
     fn set_virtual_service(&mut self, config: VirtualService) {
-        let old = self.virtual_services.get(&config.key).cloned();
+        let key = config.key.clone();
+        let old = self.virtual_services.get(&key).cloned();
         self.count_selectors(callers_of_routes(&config), true);
         set(
             &mut self.virtual_services,
@@ -263,6 +282,37 @@ impl Snapshot {
         );
         if let Some(old) = old {
             self.count_selectors(callers_of_routes(&old), false);
+            let now = self.virtual_services.get(&old.key);
+            if now.is_some_and(|now| Arc::ptr_eq(now, &old)) {
+                return;
+            }
+            self.unlink_gateways(&old);
+        }
+        let Some(config) = self.virtual_services.get(&key).cloned() else {
+            return;
+        };
+        for gateway in gateways_of(&config) {
+            self.virtual_services_by_gateway.edit(&gateway, |group| {
+                group.insert(key.clone(), Arc::clone(&config));
+            });
+        }
+    }
+
+    fn unlink_gateways(&mut self, config: &VirtualService) {
+        for gateway in gateways_of(config) {
+            self.virtual_services_by_gateway.edit(&gateway, |group| {
+                group.remove(&config.key);
+            });
+        }
+    }
+
+    fn set_gateway(&mut self, config: Gateway) {
+        let key = config.key.clone();
+        let old = self.gateways.get(&key).cloned();
+        self.count_selectors(selector_of(&config), true);
+        self.gateways.set(key, config);
+        if let Some(old) = old {
+            self.count_selectors(selector_of(&old), false);
         }
     }
 
@@ -394,6 +444,12 @@ fn callers_of_routes(config: &VirtualService) -> Vec<Labels> {
         .filter(|labels| !labels.is_empty())
         .cloned()
         .collect()
+}
+
+/// What a gateway's pods must have; nothing selects every one.
+fn selector_of(config: &Gateway) -> Vec<Labels> {
+    let selector = Some(config.spec.selector.clone());
+    selector.into_iter().filter(|s| !s.is_empty()).collect()
 }
 
 fn callers_of_rule(config: &DestinationRule) -> Vec<Labels> {

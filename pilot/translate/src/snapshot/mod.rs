@@ -13,7 +13,8 @@ use std::sync::Arc;
 use resources::mesh_config::MeshConfig;
 use resources::object::{Object, ObjectKey};
 
-use crate::model::config::{DestinationRule, PeerAuthentication, VirtualService};
+use crate::model::config::{DestinationRule, Gateway, PeerAuthentication, VirtualService};
+use crate::model::credential::Credential;
 use crate::model::endpoints::{Endpoints, Slice};
 use crate::model::selector::Labels;
 use crate::model::service::Service;
@@ -80,6 +81,10 @@ pub struct Snapshot {
     caller_selectors: Arc<BTreeMap<Labels, usize>>,
     virtual_services: Table<NamespacedName, VirtualService>,
     virtual_services_by_host: Table<Arc<str>, Group<VirtualService>>,
+    /// By each gateway that they name.
+    virtual_services_by_gateway: Table<NamespacedName, Group<VirtualService>>,
+    gateways: Table<NamespacedName, Gateway>,
+    credentials: Table<NamespacedName, Credential>,
     destination_rules: Table<NamespacedName, DestinationRule>,
     destination_rules_by_host: Table<Arc<str>, Group<DestinationRule>>,
     peer_authentications: Table<NamespacedName, PeerAuthentication>,
@@ -126,6 +131,10 @@ impl Snapshot {
 
     pub(crate) fn all_virtual_services(&self) -> impl Iterator<Item = &Arc<VirtualService>> {
         self.virtual_services.iter().map(|(_, o)| o)
+    }
+
+    pub(crate) fn gateway(&self, key: &NamespacedName) -> Option<&Arc<Gateway>> {
+        self.gateways.get(key)
     }
 
     pub(crate) fn all_destination_rules(&self) -> impl Iterator<Item = &Arc<DestinationRule>> {

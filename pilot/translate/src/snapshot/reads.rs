@@ -7,7 +7,8 @@ use std::sync::Arc;
 use resources::mesh_config::MeshConfig;
 
 use super::{Accounts, Group, Settings, Snapshot};
-use crate::model::config::{DestinationRule, PeerAuthentication, VirtualService};
+use crate::model::config::{DestinationRule, Gateway, PeerAuthentication, VirtualService};
+use crate::model::credential::Credential;
 use crate::model::endpoints::Endpoints;
 use crate::model::service::Service;
 use crate::model::{NamespacedName, host};
@@ -23,6 +24,9 @@ enum Query {
     Endpoints(NamespacedName),
     Accounts(NamespacedName),
     VirtualServices(Arc<str>),
+    VirtualServicesOfGateway(NamespacedName),
+    Gateways,
+    Credential(NamespacedName),
     DestinationRules(Arc<str>),
     PeerAuthentications(Arc<str>),
 }
@@ -53,6 +57,11 @@ impl Query {
             Query::Endpoints(key) => erase(snapshot.endpoints.get(key)),
             Query::Accounts(key) => erase(snapshot.accounts.get(key)),
             Query::VirtualServices(host) => erase(snapshot.virtual_services_by_host.get(host)),
+            Query::VirtualServicesOfGateway(gateway) => {
+                erase(snapshot.virtual_services_by_gateway.get(gateway))
+            }
+            Query::Gateways => Some(snapshot.gateways.identity()),
+            Query::Credential(key) => erase(snapshot.credentials.get(key)),
             Query::DestinationRules(host) => erase(snapshot.destination_rules_by_host.get(host)),
             Query::PeerAuthentications(ns) => {
                 erase(snapshot.peer_authentications_by_namespace.get(ns))
@@ -71,6 +80,11 @@ impl Query {
             Query::Endpoints(_) => (6, Some(snapshot.endpoints.identity())),
             Query::Accounts(_) => (7, Some(snapshot.accounts.identity())),
             Query::VirtualServices(_) => (8, Some(snapshot.virtual_services_by_host.identity())),
+            Query::VirtualServicesOfGateway(_) => {
+                (11, Some(snapshot.virtual_services_by_gateway.identity()))
+            }
+            Query::Gateways => (12, Some(snapshot.gateways.identity())),
+            Query::Credential(_) => (13, Some(snapshot.credentials.identity())),
             Query::DestinationRules(_) => (9, Some(snapshot.destination_rules_by_host.identity())),
             Query::PeerAuthentications(_) => (
                 10,
@@ -222,6 +236,31 @@ impl<'a> Reads<'a> {
             }
         }
         Vec::new()
+    }
+
+    /// VirtualServices that name a gateway, oldest first.
+    pub(crate) fn virtual_services_of(
+        &mut self,
+        gateway: &NamespacedName,
+    ) -> Vec<&'a Arc<VirtualService>> {
+        self.record(Query::VirtualServicesOfGateway(gateway.clone()));
+        let group = self.snapshot.virtual_services_by_gateway.get(gateway);
+        let mut found: Vec<_> = group.into_iter().flat_map(|g| g.values()).collect();
+        found.sort_by(|a, b| a.age().cmp(&b.age()));
+        found
+    }
+
+    pub(crate) fn credential(&mut self, key: &NamespacedName) -> Option<&'a Arc<Credential>> {
+        self.record(Query::Credential(key.clone()));
+        self.snapshot.credentials.get(key)
+    }
+
+    /// All gateways, oldest first.
+    pub(crate) fn gateways(&mut self) -> Vec<&'a Arc<Gateway>> {
+        self.record(Query::Gateways);
+        let mut all: Vec<_> = self.snapshot.gateways.iter().map(|(_, g)| g).collect();
+        all.sort_by(|a, b| a.age().cmp(&b.age()));
+        all
     }
 
     /// DestinationRules for a host, those with the most specific matching name, oldest first.

@@ -7,8 +7,10 @@
 )]
 
 mod conflicts;
+mod gateway;
 mod grpc;
 mod node;
+mod origin;
 mod recomputing;
 mod routes;
 mod sidecar;

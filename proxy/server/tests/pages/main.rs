@@ -11,6 +11,8 @@ mod mesh;
 use std::time::Duration;
 
 use mesh::{GRPC, Mesh, PATIENCE, ask, dump, is_whole, json, of_kind};
+use proxyconfig::dump::ConfigDump;
+use proxyconfig::{compare, sync};
 use serde_json::Value;
 
 async fn started() -> (Mesh, mesh::Place) {
@@ -18,6 +20,53 @@ async fn started() -> (Mesh, mesh::Place) {
     let place = mesh.place("bootstrap.json").await;
     mesh.run(&place);
     (mesh, place)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_pilot_has_for_the_data_plane_is_what_the_data_plane_has() {
+    let (mesh, place) = started().await;
+    let theirs = dump(place.ports.admin, is_whole).await.to_string();
+    let path = "/debug/config_dump?proxyID=k8s-combat-service-a.default";
+    let ours = json(mesh.pilot, path).await.unwrap().to_string();
+    let [ours, theirs] = [ours, theirs].map(|dump| ConfigDump::parse(&dump).unwrap());
+    let report = compare::report(&ours, &theirs).unwrap();
+    let expected = "Clusters Match\nListeners Match\nRoutes Match (RDS last loaded at ";
+    assert!(report.starts_with(expected), "{report}");
+}
+
+const NO_COOKIE: &str = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n\
+    metadata: {name: sticky}\nspec:\n  host: k8s-combat-service\n  trafficPolicy:\n    \
+    loadBalancer: {consistentHash: {httpCookie: {name: 'a=b', ttl: 0s}}}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_data_plane_refuses_is_an_error_with_its_resource_and_words_until_it_is_put_right()
+{
+    let (mesh, place) = started().await;
+    dump(place.ports.admin, is_whole).await;
+    let file = mesh.directory.path().join("rule.yaml");
+    std::fs::write(&file, NO_COOKIE).unwrap();
+    let refusals = proxies(&mesh, |table| table.contains("ERROR (")).await;
+    let expected = "k8s-combat-service-a.default: RDS ERROR of 50051, k8s-combat-service.default.svc.cluster.local:8081: ";
+    assert!(refusals.starts_with(expected), "{refusals}");
+    assert!(refusals.contains("is no name of a cookie"), "{refusals}");
+    std::fs::remove_file(file).unwrap();
+    let synced = |table: &str| table.matches("SYNCED (").count() == 5 && !table.contains("ERROR");
+    assert_eq!(proxies(&mesh, synced).await, "");
+}
+
+/// Waits until the table of `proxy-status -v 1` is as wanted; what is refused then.
+async fn proxies(mesh: &Mesh, wanted: impl Fn(&str) -> bool) -> String {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let page = json(mesh.pilot, "/debug/syncz").await.unwrap().to_string();
+        let proxies = sync::read(&page, "istiod").unwrap();
+        let table = sync::wide_table(&proxies, |_| "0s".to_owned());
+        if wanted(&table) {
+            return sync::refusals(&proxies);
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{table}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,8 @@ pub(crate) struct Mesh {
     shutdown: CancellationToken,
     _end: DropGuard,
     issuer: watch::Sender<Certificate>,
+    /// The port of the pilot's pages.
+    pub(crate) pilot: u16,
 }
 
 /// A data plane's ports and bootstrap file.
@@ -71,8 +73,9 @@ impl Mesh {
         let shutdown = CancellationToken::new();
         std::fs::write(directory.path().join("mesh.yaml"), GREETER).unwrap();
         let pilot = free_port();
+        let pages = free_port();
         let [grpc, http, monitoring] =
-            [pilot, free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
+            [pilot, pages, free_port()].map(|port| format!("127.0.0.1:{port}"));
         let cli = Cli::parse_from([
             "pilot",
             "discovery",
@@ -91,7 +94,9 @@ impl Mesh {
             "--debounceAfter",
             "20ms",
         ]);
-        let Command::Discovery(args) = cli.command;
+        let Command::Discovery(args) = cli.command else {
+            panic!("not discovery");
+        };
         tokio::spawn(pilot::discovery::run(args, None, shutdown.clone()));
         let (issuer, state) = watch::channel(Certificate::Waiting { problem: None });
         let secrets = agent::sds::server::bind(&directory.path().join("secrets")).unwrap();
@@ -103,6 +108,7 @@ impl Mesh {
             _end: shutdown.clone().drop_guard(),
             shutdown,
             issuer,
+            pilot: pages,
         }
     }
 

@@ -1,9 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+//! What a proxy has.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,7 +6,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::dump::{ConfigDump, DumpError};
-use crate::{cluster, endpoint, listener, route, secret};
+use crate::{Listing, assignment, bootstrap, cluster, ecds, endpoint, listener, route, secret};
 
 fn dump(kind: &str, part: serde_json::Value) -> ConfigDump {
     let mut part = part;
@@ -39,8 +34,10 @@ fn clusters() -> ConfigDump {
 #[test]
 fn clusters_are_by_service_subset_and_port_with_what_made_them() {
     let dump = clusters();
-    let shown =
-        cluster::table(&cluster::select(&dump, &cluster::ClusterFilter::default()).unwrap());
+    let shown = cluster::table(
+        &cluster::select(&dump, &cluster::ClusterFilter::default()).unwrap(),
+        Listing::Alone,
+    );
     let expected = "\
 SERVICE FQDN                          PORT     SUBSET     DIRECTION     TYPE             DESTINATION RULE
                                       8080     -          inbound       ORIGINAL_DST     
@@ -129,8 +126,10 @@ fn listeners() -> ConfigDump {
 #[test]
 fn listeners_are_by_port_with_a_line_for_each_chain() {
     let dump = listeners();
-    let shown =
-        listener::table(&listener::select(&dump, &listener::ListenerFilter::default()).unwrap());
+    let shown = listener::table(
+        &listener::select(&dump, &listener::ListenerFilter::default()).unwrap(),
+        Listing::Alone,
+    );
     let expected = "\
 ADDRESSES  PORT  MATCH                                  DESTINATION
 10.0.0.7   443   SNI: a.b                               Cluster: outbound|443||a.b
@@ -149,7 +148,7 @@ ADDRESSES  PORT  MATCH                                  DESTINATION
 fn listeners_are_of_a_kind_and_chosen_by_it_their_port_or_an_address() {
     let dump = listeners();
     let all = listener::ListenerFilter::default;
-    let shown = listener::short_table(&listener::select(&dump, &all()).unwrap());
+    let shown = listener::short_table(&listener::select(&dump, &all()).unwrap(), Listing::Alone);
     let expected = "\
 ADDRESSES  PORT  TYPE
 10.0.0.7   443   TCP
@@ -209,7 +208,7 @@ fn routes_have_a_line_each_with_their_shortest_domains() {
             ],
         }),
     );
-    let shown = route::table(&route::select(&dump, None).unwrap());
+    let shown = route::table(&route::select(&dump, None).unwrap(), Listing::Alone);
     let lines: Vec<Vec<&str>> = shown
         .lines()
         .map(|line| {
@@ -233,7 +232,10 @@ fn routes_have_a_line_each_with_their_shortest_domains() {
             vec!["inbound|8080||", "inbound|http|8080", "*", "/*"],
         ]
     );
-    let short = route::short_table(&route::select(&dump, Some("15014")).unwrap());
+    let short = route::short_table(
+        &route::select(&dump, Some("15014")).unwrap(),
+        Listing::Alone,
+    );
     assert_eq!(short, "NAME      VIRTUAL HOSTS\n15014     2\n");
 }
 
@@ -288,13 +290,18 @@ fn secrets_show_the_certificate_and_whether_it_is_valid_now() {
             "dynamic_warming_secrets": [{"name": "later", "secret": {"validation_context": {}}}]}),
     );
     let at = |seconds: i64| {
-        secret::table(&dump, OffsetDateTime::from_unix_timestamp(seconds).unwrap()).unwrap()
+        secret::table(
+            &dump,
+            OffsetDateTime::from_unix_timestamp(seconds).unwrap(),
+            Listing::Alone,
+        )
+        .unwrap()
     };
     let expected = "\
-RESOURCE NAME     TYPE           STATUS      VALID CERT     SERIAL NUMBER     NOT AFTER                NOT BEFORE
-default           Cert Chain     ACTIVE      true           4b9c01            2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
-ROOTCA            CA             ACTIVE      true           4b9c01            2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
-later             CA             WARMING     false                                                     
+RESOURCE NAME     TYPE           STATUS      VALID CERT     SERIAL NUMBER                        NOT AFTER                NOT BEFORE
+default           Cert Chain     ACTIVE      true           000000000000000000000000004b9c01     2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
+ROOTCA            CA             ACTIVE      true           000000000000000000000000004b9c01     2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
+later             CA             WARMING     false                                                                        
 ";
     assert_eq!(at(1_700_000_100), expected);
     assert_eq!(at(1_700_090_000), expected.replace("true ", "false"));
@@ -309,4 +316,103 @@ fn what_is_no_dump_is_refused_and_a_missing_part_named() {
     let empty = ConfigDump::parse("{}").unwrap();
     let error = cluster::select(&empty, &cluster::ClusterFilter::default()).unwrap_err();
     assert!(error.to_string().contains("ClustersConfigDump"), "{error}");
+}
+
+#[test]
+fn where_all_kinds_are_listed_each_line_begins_with_its_kind_and_name() {
+    let dump = clusters();
+    let agent = cluster::ClusterFilter {
+        fqdn: Some("agent".to_owned()),
+        ..Default::default()
+    };
+    let shown = cluster::table(&cluster::select(&dump, &agent).unwrap(), Listing::Together);
+    let expected = "\
+NAME              SERVICE FQDN     PORT     SUBSET     DIRECTION     TYPE       DESTINATION RULE
+cluster/agent     agent            -        -          -             STATIC     
+";
+    assert_eq!(shown, expected);
+    let dump = listeners();
+    let filter = listener::ListenerFilter {
+        port: Some(443),
+        ..Default::default()
+    };
+    let listeners = listener::select(&dump, &filter).unwrap();
+    let expected = "\
+NAME      ADDRESSES PORT MATCH    DESTINATION
+listener/ 10.0.0.7  443  SNI: a.b Cluster: outbound|443||a.b
+";
+    assert_eq!(listener::table(&listeners, Listing::Together), expected);
+}
+
+#[test]
+fn assigned_endpoints_have_their_locality() {
+    let endpoint = |address: serde_json::Value, status: &str| json!({"endpoint": {"address": address}, "health_status": status});
+    let socket = |address: &str| json!({"socket_address": {"address": address, "port_value": 80}});
+    let internal = json!({"envoy_internal_address": {"server_listener_name": "connect_originate", "endpoint_id": "10.0.0.9:80"}});
+    let dump = dump(
+        "EndpointsConfigDump",
+        json!({
+            "dynamic_endpoint_configs": [{"endpoint_config": {"cluster_name": "outbound|80||b", "endpoints": [
+                {"locality": {"region": "r", "zone": "z"}, "lb_endpoints": [endpoint(socket("10.0.0.2"), "HEALTHY")]},
+                {"lb_endpoints": [endpoint(socket("10.0.0.1"), "DRAINING"), endpoint(internal, "HEALTHY")]}]}}],
+            "static_endpoint_configs": [{"endpoint_config": {"cluster_name": "agent", "endpoints": [
+                {"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": "./socket"}}}}]}]}}],
+        }),
+    );
+    let all = endpoint::EndpointFilter::default();
+    let expected = "\
+NAME                                               STATUS       LOCALITY     CLUSTER
+endpoint/./socket                                  UNKNOWN                   agent
+endpoint/10.0.0.2:80                               HEALTHY      r/z          outbound|80||b
+endpoint/10.0.0.1:80                               DRAINING                  outbound|80||b
+endpoint/envoy://connect_originate/10.0.0.9:80     HEALTHY                   outbound|80||b
+";
+    assert_eq!(assignment::table(&dump, &all, Listing::Together), expected);
+    let draining = endpoint::EndpointFilter {
+        status: Some("draining".to_owned()),
+        ..all
+    };
+    let shown = assignment::table(&dump, &draining, Listing::Alone);
+    assert_eq!(shown.lines().count(), 2);
+    assert!(shown.contains("\n10.0.0.1:80 "), "{shown}");
+}
+
+#[test]
+fn versions_are_those_that_the_proxy_says_it_has() {
+    let node = json!({
+        "metadata": {"ISTIO_VERSION": "1.10.0", "ISTIO_PROXY_SHA": "istio-proxy:436f365a"},
+        "user_agent_build_version": {
+            "version": {"major_number": 1, "minor_number": 18, "patch": 3},
+            "metadata": {"revision.status": "Clean", "build.type": "RELEASE", "ssl.version": "BoringSSL"},
+        },
+    });
+    let whole = dump("BootstrapConfigDump", json!({"bootstrap": {"node": node}}));
+    let expected = "\
+Istio Version:       1.10.0
+Istio Proxy Version: 436f365a
+Envoy Version:       1.18.3/Clean/RELEASE/BoringSSL
+";
+    assert_eq!(bootstrap::summary(&whole).unwrap(), expected);
+    let bare = dump("BootstrapConfigDump", json!({}));
+    assert_eq!(bootstrap::summary(&bare).unwrap(), "Envoy Version: 0.0.0\n");
+}
+
+#[test]
+fn extensions_are_by_type_and_a_proxy_without_any_has_an_empty_table() {
+    let wasm = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+    let whole = dump(
+        "EcdsConfigDump",
+        json!({"ecds_filters": [
+            {"ecds_filter": {"name": "b", "typed_config": {"@type": wasm}}},
+            {"ecds_filter": {"name": "a", "typed_config": {"@type": wasm}}},
+            {"ecds_filter": {"name": "c"}}]}),
+    );
+    let wasm = "envoy.extensions.filters.http.wasm.v3.Wasm";
+    let expected =
+        format!("ECDS NAME     TYPE\nc             \na             {wasm}\nb             {wasm}\n");
+    assert_eq!(ecds::table(&ecds::select(&whole)), expected);
+    assert_eq!(
+        ecds::table(&ecds::select(&clusters())),
+        "ECDS NAME     TYPE\n"
+    );
 }
