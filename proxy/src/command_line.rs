@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use agent::request::RequestArgs;
-use agent::settings::SidecarArgs;
+use agent::node::Kind;
+use agent::settings::ProxyArgs;
 use agent::wait::WaitArgs;
 use clap::{Args, Parser, Subcommand};
 use process::logging::LogArgs;
@@ -75,14 +76,26 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
     /// The proxy of one workload
-    Sidecar(Sidecar),
+    Sidecar(Arguments),
+    /// A gateway
+    Router(Arguments),
 }
 
-/// The arguments of a sidecar.
+impl Role {
+    /// What the proxy is, and its arguments.
+    pub(crate) fn into_parts(self) -> (Kind, Arguments) {
+        match self {
+            Self::Sidecar(arguments) => (Kind::Sidecar, arguments),
+            Self::Router(arguments) => (Kind::Router, arguments),
+        }
+    }
+}
+
+/// The arguments of either.
 #[derive(Debug, Args)]
-pub(crate) struct Sidecar {
+pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) args: SidecarArgs,
+    pub(crate) args: ProxyArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -193,8 +206,23 @@ mod tests {
     }
 
     #[test]
+    fn a_gateways_arguments_are_those_of_a_sidecar() {
+        let words = ["pilot-agent", "proxy", "router"];
+        let router = words.iter().chain(&INJECTED[1..]);
+        let Command::Proxy { role } = PilotAgent::try_parse_from(router).unwrap().command else {
+            panic!("not a proxy");
+        };
+        let (kind, arguments) = role.into_parts();
+        assert_eq!(kind, Kind::Router);
+        assert_eq!(
+            arguments.args.domain.as_deref(),
+            Some("default.svc.cluster.local")
+        );
+    }
+
+    #[test]
     fn a_role_that_does_not_exist_is_refused() {
-        assert!(PilotAgent::try_parse_from(["pilot-agent", "proxy", "router"]).is_err());
+        assert!(PilotAgent::try_parse_from(["pilot-agent", "proxy", "waypoint"]).is_err());
         PilotAgent::command().debug_assert();
         Proxy::command().debug_assert();
     }

@@ -11,13 +11,13 @@ use agent::environment::Environment;
 use agent::settings::Settings;
 use clap::Parser;
 
-use crate::command_line::{Command, PilotAgent, Program, Proxy, Role, Sidecar};
+use crate::command_line::{Command, PilotAgent, Program, Proxy, Role};
 
 /// Any failure ends the program with its message; nobody up the stack tells them apart.
 type Failure = Box<dyn std::error::Error>;
 
 /// Does what the arguments ask for; the first one is the name that the program was called by.
-/// Messages go to standard error. The exit code of a sidecar is that of its proxy.
+/// Messages go to standard error. The exit code of `sidecar` and `router` is that of their proxy.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let command = match Program::called(arguments.first()) {
         Program::Redirect => return redirect::run(arguments.into_iter()),
@@ -36,9 +36,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 
 fn perform(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Proxy {
-            role: Role::Sidecar(sidecar),
-        } => runtime()?.block_on(run_sidecar(sidecar)),
+        Command::Proxy { role } => runtime()?.block_on(run_proxy(role)),
         Command::Request(args) => {
             let body = runtime()?.block_on(agent::request::request(&args))?;
             std::io::Write::write_all(&mut std::io::stdout(), &body)?;
@@ -67,12 +65,13 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn run_sidecar(sidecar: Sidecar) -> Result<ExitCode, Failure> {
-    sidecar.log.init()?;
+async fn run_proxy(role: Role) -> Result<ExitCode, Failure> {
+    let (kind, arguments) = role.into_parts();
+    arguments.log.init()?;
     let shutdown = process::shutdown::on_signals()?;
     let metrics = process::telemetry::install()?;
-    let pod_info = sidecar.args.base.join("etc/istio/pod");
-    let settings = Settings::new(&sidecar.args, Environment::capture(&pod_info))?;
+    let pod_info = arguments.args.base.join("etc/istio/pod");
+    let settings = Settings::new(kind, &arguments.args, Environment::capture(&pod_info))?;
     let render = move || {
         metrics.run_upkeep();
         metrics.render()

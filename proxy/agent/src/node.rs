@@ -26,10 +26,28 @@ pub enum NodeError {
     },
 }
 
+/// What a proxy is in the mesh; the first part of its identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The proxy of one workload.
+    Sidecar,
+    /// A gateway: a workload of its own, to which nothing is redirected.
+    Router,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sidecar => "sidecar",
+            Self::Router => "router",
+        })
+    }
+}
+
 /// The xDS node, and the parts of it that the agent itself uses.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// `sidecar~<ip>~<pod>.<namespace>~<dns domain>`.
+    /// `<kind>~<ip>~<pod>.<namespace>~<dns domain>`.
     pub id: String,
     /// `<app>.<namespace>`, or the configured service cluster.
     pub cluster: String,
@@ -46,13 +64,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// The node of a sidecar. `dns_domain` is `--domain` (`<namespace>.svc.<cluster domain>`;
+    /// The node of a proxy of this kind. `dns_domain` is `--domain` (`<namespace>.svc.<cluster domain>`;
     /// absent means `cluster.local`), `service_cluster` the configured name if any, `proxy_config`
     /// the merged `ProxyConfig` as it was written.
     ///
     /// # Errors
     /// [`NodeError`] names the variable that is missing or wrong.
-    pub fn sidecar(
+    pub fn of(
+        kind: Kind,
         environment: &Environment,
         dns_domain: Option<&str>,
         service_cluster: Option<&str>,
@@ -78,7 +97,7 @@ impl Node {
             .first()
             .ok_or(NodeError::Unset("INSTANCE_IP", "status.podIP"))?;
         Ok(Self {
-            id: format!("sidecar~{first}~{pod}.{namespace}~{domain}"),
+            id: format!("{kind}~{first}~{pod}.{namespace}~{domain}"),
             cluster: cluster(environment, service_cluster, &namespace),
             locality: environment
                 .labels
@@ -229,7 +248,8 @@ mod tests {
     }
 
     fn node(environment: &Environment) -> Result<Node, NodeError> {
-        Node::sidecar(
+        Node::of(
+            Kind::Sidecar,
             environment,
             Some("default.svc.cluster.local"),
             None,

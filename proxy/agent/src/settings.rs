@@ -14,14 +14,14 @@ use crate::control_plane::ControlPlane;
 use crate::environment::Environment;
 use crate::envoy::command::{self, Command};
 use crate::envoy::supervise::Draining;
-use crate::node::{self, Node, NodeError};
+use crate::node::{self, Kind, Node, NodeError};
 use crate::proxy_config::{self, ProxyConfig, ProxyConfigError};
 use crate::status::application_metrics::{self, AnnotationsError, Page};
 use crate::status::probers::{self, Probers, ProbersError};
 
-/// The arguments of `proxy sidecar`, named as pilot-agent's.
+/// The arguments of `proxy sidecar` and `proxy router`, named as pilot-agent's.
 #[derive(Debug, Clone, Args)]
-pub struct SidecarArgs {
+pub struct ProxyArgs {
     /// DNS domain of the pod's namespace, for example default.svc.cluster.local
     #[arg(long)]
     pub domain: Option<String>,
@@ -135,7 +135,11 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingsError`] names the argument, variable or field and the fix.
-    pub fn new(args: &SidecarArgs, mut environment: Environment) -> Result<Self, SettingsError> {
+    pub fn new(
+        kind: Kind,
+        args: &ProxyArgs,
+        mut environment: Environment,
+    ) -> Result<Self, SettingsError> {
         let (config, written) = proxy_config::merge(layers(args, &environment)?)?;
         for (name, value) in &config.proxy_metadata {
             environment.set_default(name, value);
@@ -144,7 +148,8 @@ impl Settings {
             .service_cluster
             .as_deref()
             .or(Some(config.service_cluster.as_str()));
-        let node = Node::sidecar(
+        let node = Node::of(
+            kind,
             &environment,
             args.domain.as_deref(),
             service_cluster,
@@ -230,7 +235,7 @@ fn data_plane(asked: Option<&Path>) -> PathBuf {
 
 type Layer = serde_json::Map<String, serde_json::Value>;
 
-fn layers(args: &SidecarArgs, environment: &Environment) -> Result<Vec<Layer>, SettingsError> {
+fn layers(args: &ProxyArgs, environment: &Environment) -> Result<Vec<Layer>, SettingsError> {
     let mesh_file = args.base.join(&args.mesh_config);
     let mesh = match std::fs::read_to_string(&mesh_file) {
         Ok(text) => proxy_config::layer(&format!("--meshConfig {}", mesh_file.display()), &text)?,
@@ -363,7 +368,7 @@ mod tests {
     #[derive(Parser)]
     struct Cli {
         #[command(flatten)]
-        args: SidecarArgs,
+        args: ProxyArgs,
     }
 
     fn injected() -> Environment {
@@ -388,7 +393,7 @@ mod tests {
         let mut environment = injected();
         change(&mut environment);
         let args = std::iter::once("sidecar").chain(args.iter().copied());
-        Settings::new(&Cli::parse_from(args).args, environment)
+        Settings::new(Kind::Sidecar, &Cli::parse_from(args).args, environment)
     }
 
     #[test]

@@ -18,7 +18,8 @@ use std::time::Duration;
 use agent::environment::Environment;
 use agent::fetch::{self, Fetched, Limits};
 use agent::run;
-use agent::settings::{Settings, SidecarArgs};
+use agent::node::Kind;
+use agent::settings::{Settings, ProxyArgs};
 use bytes::Bytes;
 use clap::Parser;
 use envoy_types::pb::envoy::config::cluster::v3::{
@@ -175,7 +176,7 @@ fn listener(port: u16, api: ApiType) -> Any {
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
-    args: SidecarArgs,
+    args: ProxyArgs,
 }
 
 /// A pod with its agent at work.
@@ -223,7 +224,7 @@ impl Pod {
         }
         let base = directory.path().to_str().unwrap();
         let args = ["sidecar", "--envoy", &envoy(), "--baseDir", base];
-        let settings = Settings::new(&Cli::parse_from(args).args, environment).unwrap();
+        let settings = Settings::new(Kind::Sidecar, &Cli::parse_from(args).args, environment).unwrap();
         let shutdown = CancellationToken::new();
         let metrics = || "istio_agent_up 1\n".to_owned();
         let agent = tokio::spawn(run::run(settings, metrics, shutdown.clone()));

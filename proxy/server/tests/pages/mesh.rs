@@ -15,7 +15,7 @@ use agent::bootstrap::{Bootstrap, Ports};
 use agent::certificate::Issued;
 use agent::certificate::state::State as Certificate;
 use agent::environment::Environment;
-use agent::node::Node;
+use agent::node::{Kind, Node};
 use agent::proxy_config::ProxyConfig;
 use clap::Parser;
 use identity::cert::Validity;
@@ -130,7 +130,7 @@ impl Mesh {
         ] {
             environment.variables.insert(key.into(), value.into());
         }
-        let node = Node::sidecar(&environment, None, None, &serde_json::Map::new()).unwrap();
+        let node = Node::of(Kind::Sidecar, &environment, None, None, &serde_json::Map::new()).unwrap();
         let bootstrap = Bootstrap {
             node: &node,
             config: &ProxyConfig::default(),
