@@ -38,7 +38,7 @@ pub struct Cli {
 pub enum Command {
     /// Start the discovery service: configuration for proxies over xDS
     #[command(after_help = EXAMPLES)]
-    Discovery(DiscoveryArgs),
+    Discovery(Box<DiscoveryArgs>),
     /// Make a request to the pilot's own pages, from inside its container
     #[command(
         after_help = "Examples:\n  pilot request GET /debug/syncz\n  pilot request GET '/debug/config_dump?proxyID=POD.NAMESPACE'"

@@ -16,7 +16,7 @@ use resources::yaml::RawObject;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use translate::RegisteredService;
+use translate::{EndpointShards, RegisteredService};
 
 use crate::certificate::Serving;
 use crate::service::Discovery;
@@ -35,6 +35,9 @@ pub fn router(discovery: Discovery, serving: Option<Serving>) -> Router {
         .route("/debug/config_dump", get(config_dump::page))
         .route("/debug/adsz", get(adsz))
         .route("/debug/registryz", get(registryz))
+        .route("/debug/endpointShardz", get(endpoint_shards))
+        // Istio's older name.
+        .route("/debug/endpointz", get(endpoint_shards))
         .route("/debug/configz", get(configz))
         .route("/debug/problems", get(problems))
         .with_state(Pages {
@@ -115,6 +118,10 @@ fn rfc3339(at: SystemTime) -> String {
 
 async fn registryz(State(pages): State<Pages>) -> Json<Vec<RegisteredService>> {
     Json(pages.discovery.world.now().snapshot.registry())
+}
+
+async fn endpoint_shards(State(pages): State<Pages>) -> Json<EndpointShards> {
+    Json(pages.discovery.world.now().snapshot.endpoint_shards())
 }
 
 async fn configz(State(pages): State<Pages>) -> Json<Vec<Value>> {

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Discovery(args) => {
             process::program::run("pilot discovery", &cli.log, async |metrics, shutdown| {
-                Ok(pilot::discovery::run(args, Some(metrics), shutdown).await?)
+                Ok(pilot::discovery::run(*args, Some(metrics), shutdown).await?)
             })
         }
         Command::Request(args) => match ask(&args) {

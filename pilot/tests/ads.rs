@@ -185,6 +185,19 @@ async fn delta_sends_the_world_then_only_what_changed() {
         "k8s-combat-service.default.svc.cluster.local"
     );
     assert_eq!(registry[0]["endpoints"], 1);
+    let shards = pilot.page("/debug/endpointShardz", |_| true).await;
+    let host = &shards["k8s-combat-service.default.svc.cluster.local"]["default"];
+    let endpoints = host["Shards"]["Kubernetes/Kubernetes"].as_array().unwrap();
+    let grpc = endpoints
+        .iter()
+        .find(|e| e["ServicePortName"] == "grpc")
+        .unwrap();
+    assert_eq!(grpc["Addresses"], serde_json::json!(["127.0.0.11"]));
+    assert_eq!(
+        (&grpc["EndpointPort"], &grpc["HealthStatus"]),
+        (&50051.into(), &1.into())
+    );
+    assert_eq!(grpc["Namespace"], "default");
 
     pilot
         .page("/debug/syncz", |page| {

@@ -116,7 +116,7 @@ impl Pilot {
         let more = self.more.iter().map(String::as_str);
         let cli = Cli::parse_from(own.into_iter().chain(more));
         match cli.command {
-            Command::Discovery(args) => args,
+            Command::Discovery(args) => *args,
             other => panic!("{other:?}"),
         }
     }

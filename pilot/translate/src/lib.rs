@@ -25,7 +25,10 @@ use xds::{Resource, TypeUrl};
 pub use check::{Conflicts, check, conflicts};
 pub use model::{Locality, NamespacedName};
 pub use proxy::{Interception, NodeError, Proxy, ProxyClass, Role};
-pub use snapshot::{Attributes, Change, RegisteredPort, RegisteredService, Settings, Snapshot};
+pub use snapshot::{
+    Attributes, Change, EndpointShards, RegisteredPort, RegisteredService, Settings, ShardEndpoint,
+    ShardLocality, Shards, Snapshot,
+};
 pub use translator::{Subscription, Translator};
 
 use proxy::Inbound;

@@ -99,7 +99,7 @@ impl Pilot {
         self.shutdown = CancellationToken::new();
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
-            pilot::discovery::run(args, None, shutdown).await.unwrap();
+            pilot::discovery::run(*args, None, shutdown).await.unwrap();
         });
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cluster::Name;
 use crate::dump::{ConfigDump, list, text};
 use crate::endpoint::EndpointFilter;
 use crate::table::{Listing, Table};
@@ -10,7 +11,10 @@ use crate::table::{Listing, Table};
 pub fn table(dump: &ConfigDump, filter: &EndpointFilter, listing: Listing) -> String {
     let mut table = Table::new(&["NAME", "STATUS", "LOCALITY", "CLUSTER"], 5);
     let mut assignments = dump.assignments();
-    assignments.sort_by_key(|assignment| text(assignment, "/cluster_name"));
+    assignments.sort_by(|a, b| {
+        let name = |assignment| Name::parse(text(assignment, "/cluster_name"));
+        name(a).cmp(&name(b))
+    });
     for assignment in assignments {
         let cluster = text(assignment, "/cluster_name");
         for locality in list(assignment, "/endpoints") {

@@ -20,7 +20,7 @@ pub struct ClusterFilter {
 
 /// A cluster's name in its parts: `outbound|9080|v1|reviews.default.svc.cluster.local`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a> {
+pub(crate) struct Name<'a> {
     fqdn: &'a str,
     subset: &'a str,
     port: u16,
@@ -28,7 +28,7 @@ struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    fn parse(name: &'a str) -> Self {
+    pub(crate) fn parse(name: &'a str) -> Self {
         match name.split('|').collect::<Vec<_>>().as_slice() {
             [direction, port, subset, fqdn] => Name {
                 fqdn,

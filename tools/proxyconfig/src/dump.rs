@@ -31,11 +31,15 @@ impl ConfigDump {
         &self.0
     }
 
-    /// The part of this type, as `type.googleapis.com/envoy.admin.v3.ListenersConfigDump`.
-    pub(crate) fn part(&self, name: &'static str) -> Result<&Value, DumpError> {
+    /// The parts of this type, as `type.googleapis.com/envoy.admin.v3.ListenersConfigDump`.
+    fn parts(&self, name: &'static str) -> impl Iterator<Item = &Value> {
         let parts = list(&self.0, "/configs");
-        let mut named = parts.filter(|part| text(part, "/@type").rsplit('.').next() == Some(name));
-        named.next().ok_or(DumpError::Missing(name))
+        parts.filter(move |part| text(part, "/@type").rsplit('.').next() == Some(name))
+    }
+
+    /// The only part of this type.
+    pub(crate) fn part(&self, name: &'static str) -> Result<&Value, DumpError> {
+        self.parts(name).next().ok_or(DumpError::Missing(name))
     }
 
     /// What the proxy was started with.
@@ -80,15 +84,11 @@ impl ConfigDump {
         Ok(all.filter_map(|state| state.get("route_config")).collect())
     }
 
-    /// What each extension configuration holds; none of a proxy that has none.
+    /// What each extension configuration holds; none of a proxy that has none. Envoy has a part for each kind of filter.
     pub fn extensions(&self) -> Vec<&Value> {
-        self.part("EcdsConfigDump").map_or_else(
-            |_| Vec::new(),
-            |part| {
-                let all = list(part, "/ecds_filters");
-                all.filter_map(|state| state.get("ecds_filter")).collect()
-            },
-        )
+        let parts = self.parts("EcdsConfigDump");
+        let all = parts.flat_map(|part| list(part, "/ecds_filters"));
+        all.filter_map(|state| state.get("ecds_filter")).collect()
     }
 
     /// Endpoints of each cluster, those of the control plane first; none where they were not asked for.
@@ -104,7 +104,7 @@ impl ConfigDump {
         )
     }
 
-    /// Secrets with their state (`ACTIVE`, `WARMING`).
+    /// Secrets with their state (`WARMING`, then `ACTIVE`).
     ///
     /// # Errors
     /// Where the dump has no such part.
@@ -112,7 +112,7 @@ impl ConfigDump {
         let part = self.part("SecretsConfigDump")?;
         let active = list(part, "/dynamic_active_secrets").map(|secret| ("ACTIVE", secret));
         let warming = list(part, "/dynamic_warming_secrets").map(|secret| ("WARMING", secret));
-        Ok(active.chain(warming).collect())
+        Ok(warming.chain(active).collect())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::table::{Listing, Table};
 /// Domains of a virtual host that are shown; of the others, how many there are.
 const SHOWN: usize = 2;
 
-/// The route configurations of this name, or all: those named by a port first, in order.
+/// The route configurations of this name, or all: those named by a port first, in order; the others as they came.
 ///
 /// # Errors
 /// Where the dump has no routes.
@@ -18,9 +18,8 @@ pub fn select<'a>(dump: &'a ConfigDump, name: Option<&str>) -> Result<Vec<&'a Va
     let mut routes = dump.routes()?;
     routes.retain(|route| name.is_none_or(|name| text(route, "/name") == name));
     routes.sort_by_key(|route| {
-        let name = text(route, "/name");
-        let port = name.parse::<u16>().ok();
-        (port.is_none(), port, name)
+        let port = text(route, "/name").parse::<u16>().ok();
+        (port.is_none(), port)
     });
     Ok(routes)
 }

@@ -1,11 +1,15 @@
 //! `proxy-status`: whether proxies have what their pilots sent them, by `/debug/syncz`.
 
-use serde_json::{Map, Value, json};
+mod client_config;
+mod tables;
+
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::dump::{DumpError, list, text};
-use crate::table::Table;
+pub use client_config::json;
+pub use tables::{refusals, table, wide_table};
 
 /// The types that Istio's proxies ask for, by their short names, in the order that its tools show them.
 const SHORT: [(&str, &str); 6] = [
@@ -161,147 +165,4 @@ fn of_type(entry: &Value, type_url: &str, answers: &Value) -> OfType {
             list(report, "/resources").cloned().collect()
         }),
     }
-}
-
-/// A line for each proxy, with the types that it asked for.
-pub fn table(proxies: &[Proxy]) -> String {
-    let heading = ["NAME", "CLUSTER", "ISTIOD", "VERSION", "SUBSCRIBED TYPES"];
-    let mut table = Table::new(&heading, 5);
-    for proxy in proxies {
-        let types: Vec<&str> = proxy.types.iter().map(OfType::short).collect();
-        let types = match types.len() {
-            0 => "0".to_owned(),
-            number => format!("{number} ({})", types.join(",")),
-        };
-        table.line([
-            proxy.name.clone(),
-            proxy.cluster.clone(),
-            proxy.pilot.clone(),
-            proxy.version.clone(),
-            types,
-        ]);
-    }
-    table.text()
-}
-
-/// A line for each proxy, with what became of each type. `age` says how long ago a time is.
-pub fn wide_table(proxies: &[Proxy], age: impl Fn(OffsetDateTime) -> String) -> String {
-    let seen = proxies.iter().flat_map(|proxy| &proxy.types);
-    let mut types: Vec<(&str, &str)> = seen.map(|one| (bare(&one.type_url), one.short())).collect();
-    types.extend(SHORT.iter().filter(|(_, short)| ALWAYS.contains(short)));
-    types.sort_unstable();
-    types.dedup();
-    let shown = types.iter().map(|(_, short)| *short);
-    let heading: Vec<&str> = ["NAME", "CLUSTER"]
-        .into_iter()
-        .chain(shown)
-        .chain(["ISTIOD", "VERSION"])
-        .collect();
-    let mut table = Table::new(&heading, 5);
-    for proxy in proxies {
-        let status = |name: &str| {
-            let one = proxy.types.iter().find(|one| bare(&one.type_url) == name);
-            match one.map(|one| (one.status, one.sent)) {
-                None => "IGNORED".to_owned(),
-                Some((status, Some(sent))) if status != Status::NotSent => {
-                    format!("{} ({})", status.as_str(), age(sent))
-                }
-                Some((status, _)) => status.as_str().to_owned(),
-            }
-        };
-        let statuses = types.iter().map(|(name, _)| status(name));
-        table.line(
-            [proxy.name.clone(), proxy.cluster.clone()]
-                .into_iter()
-                .chain(statuses)
-                .chain([proxy.pilot.clone(), proxy.version.clone()]),
-        );
-    }
-    table.text()
-}
-
-/// A line for each type that a proxy refused something of: which resources, and its words. Empty where none did.
-pub fn refusals(proxies: &[Proxy]) -> String {
-    let mut lines = String::new();
-    for proxy in proxies {
-        for one in &proxy.types {
-            let Some(error) = &one.error else { continue };
-            let names: Vec<&str> = one.refused().collect();
-            let names = match names.is_empty() {
-                true => String::new(),
-                false => format!(" of {}", names.join(", ")),
-            };
-            let error = error.trim().replace('\n', " ");
-            let line = format!("{}: {} ERROR{names}: {error}\n", proxy.name, one.short());
-            lines.push_str(&line);
-        }
-    }
-    lines
-}
-
-/// A pilot's proxies as istioctl's `-o json` shows them: a response of `envoy.service.status.v3.ClientConfig`s. With
-/// `each`, every resource is an entry of its own, too, with its name, version and status.
-pub fn json(proxies: &[Proxy], identifier: &Value, each: bool) -> Value {
-    let resources: Vec<Value> = proxies.iter().map(|proxy| config(proxy, each)).collect();
-    json!({
-        "resources": resources,
-        "typeUrl": "istio.io/debug/syncz",
-        "controlPlane": {"identifier": identifier.to_string()},
-    })
-}
-
-fn config(proxy: &Proxy, each: bool) -> Value {
-    let mut configs = Vec::new();
-    for one in &proxy.types {
-        let sent = one.sent.and_then(|sent| sent.format(&Rfc3339).ok());
-        let mut entry = Map::new();
-        entry.insert("typeUrl".to_owned(), json!(one.type_url));
-        let status = one.status.as_str().replace(' ', "_");
-        entry.insert("configStatus".to_owned(), json!(status));
-        if let Some(sent) = &sent {
-            entry.insert("lastUpdated".to_owned(), json!(sent));
-        }
-        if let Some(error) = &one.error {
-            let state = json!({"lastUpdateAttempt": sent, "details": error});
-            entry.insert("errorState".to_owned(), state);
-        }
-        configs.push(Value::Object(entry));
-        if each {
-            configs.extend(
-                one.resources
-                    .iter()
-                    .map(|resource| client_side(one, resource)),
-            );
-        }
-    }
-    json!({
-        "@type": "type.googleapis.com/envoy.service.status.v3.ClientConfig",
-        "node": {
-            "id": proxy.name,
-            "metadata": {
-                "CLUSTER_ID": proxy.cluster,
-                "ISTIO_VERSION": proxy.version,
-                "NAMESPACE": proxy.namespace(),
-            },
-        },
-        "genericXdsConfigs": configs,
-    })
-}
-
-/// One resource, by what the client said to it (`envoy.admin.v3.ClientResourceStatus`).
-fn client_side(of: &OfType, resource: &Value) -> Value {
-    let version = text(resource, "/version");
-    let status = match text(resource, "/status") {
-        "rejected" => "NACKED",
-        "acked" if version.is_empty() => "DOES_NOT_EXIST",
-        "acked" => "ACKED",
-        // Sent and not answered, or refused with others: what is in use is not known.
-        _ => "REQUESTED",
-    };
-    json!({
-        "typeUrl": of.type_url,
-        "name": text(resource, "/name"),
-        "versionInfo": version,
-        "clientStatus": status,
-    })
 }

@@ -4,6 +4,7 @@
 mod change;
 pub(crate) mod reads;
 mod registry;
+mod shards;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use crate::model::service::Service;
 use crate::model::workload::Workload;
 use crate::model::{Locality, NamespacedName};
 pub use registry::{Attributes, RegisteredPort, RegisteredService};
+pub use shards::{EndpointShards, ShardEndpoint, ShardLocality, Shards};
 use table::Table;
 
 /// What differs between two snapshots.

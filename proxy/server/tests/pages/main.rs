@@ -50,7 +50,7 @@ async fn what_the_data_plane_refuses_is_an_error_with_its_resource_and_words_unt
     assert!(refusals.starts_with(expected), "{refusals}");
     assert!(refusals.contains("is no name of a cookie"), "{refusals}");
     std::fs::remove_file(file).unwrap();
-    let synced = |table: &str| table.matches("SYNCED (").count() == 5 && !table.contains("ERROR");
+    let synced = |table: &str| table.matches("SYNCED (").count() == 4 && !table.contains("ERROR");
     assert_eq!(proxies(&mesh, synced).await, "");
 }
 

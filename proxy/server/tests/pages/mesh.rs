@@ -97,7 +97,7 @@ impl Mesh {
         let Command::Discovery(args) = cli.command else {
             panic!("not discovery");
         };
-        tokio::spawn(pilot::discovery::run(args, None, shutdown.clone()));
+        tokio::spawn(pilot::discovery::run(*args, None, shutdown.clone()));
         let (issuer, state) = watch::channel(Certificate::Waiting { problem: None });
         let secrets = agent::sds::server::bind(&directory.path().join("secrets")).unwrap();
         tokio::spawn(agent::sds::server::serve(secrets, state, shutdown.clone()));

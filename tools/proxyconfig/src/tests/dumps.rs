@@ -282,11 +282,13 @@ fn secrets_show_the_certificate_and_whether_it_is_valid_now() {
     parameters.not_before = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
     parameters.not_after = OffsetDateTime::from_unix_timestamp(1_700_086_400).unwrap();
     let pem = parameters.self_signed(&key).unwrap().pem();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = parameters.self_signed(&key).unwrap().pem();
     let dump = dump(
         "SecretsConfigDump",
         json!({"dynamic_active_secrets": [
             {"name": "default", "secret": {"tls_certificate": {"certificate_chain": {"inline_bytes": BASE64_STANDARD.encode(&pem)}, "private_key": {"inline_bytes": "W3JlZGFjdGVkXQ=="}}}},
-            {"name": "ROOTCA", "secret": {"validation_context": {"trusted_ca": {"inline_string": pem}}}}],
+            {"name": "ROOTCA", "secret": {"validation_context": {"trusted_ca": {"inline_string": root}}}}],
             "dynamic_warming_secrets": [{"name": "later", "secret": {"validation_context": {}}}]}),
     );
     let at = |seconds: i64| {
@@ -299,9 +301,9 @@ fn secrets_show_the_certificate_and_whether_it_is_valid_now() {
     };
     let expected = "\
 RESOURCE NAME     TYPE           STATUS      VALID CERT     SERIAL NUMBER                        NOT AFTER                NOT BEFORE
+later                            WARMING     false                                                                        
 default           Cert Chain     ACTIVE      true           000000000000000000000000004b9c01     2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
 ROOTCA            CA             ACTIVE      true           000000000000000000000000004b9c01     2023-11-15T22:13:20Z     2023-11-14T22:13:20Z
-later             CA             WARMING     false                                                                        
 ";
     assert_eq!(at(1_700_000_100), expected);
     assert_eq!(at(1_700_090_000), expected.replace("true ", "false"));
@@ -415,4 +417,56 @@ fn extensions_are_by_type_and_a_proxy_without_any_has_an_empty_table() {
         ecds::table(&ecds::select(&clusters())),
         "ECDS NAME     TYPE\n"
     );
+}
+
+#[test]
+fn roots_of_several_trust_domains_are_shown_with_whose_they_are() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pem = |names: Vec<rcgen::SanType>, is_ca: bool| {
+        let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        parameters.subject_alt_names = names;
+        parameters.serial_number = Some(vec![1].into());
+        if is_ca {
+            parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        }
+        BASE64_STANDARD.encode(parameters.self_signed(&key).unwrap().pem())
+    };
+    let id = "spiffe://east.local/ns/shop/sa/web".try_into().unwrap();
+    let leaf = pem(vec![rcgen::SanType::URI(id)], false);
+    let domain =
+        |name: &str| json!({"name": name, "trust_bundle": {"inline_bytes": pem(Vec::new(), true)}});
+    let validator =
+        "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig";
+    let dump = dump(
+        "SecretsConfigDump",
+        json!({"dynamic_active_secrets": [
+            {"name": "default", "secret": {"tls_certificate": {"certificate_chain": {"inline_bytes": leaf}}}},
+            {"name": "ROOTCA", "secret": {"validation_context": {"custom_validator_config": {"typed_config": {
+                "@type": validator, "trust_domains": [domain("east.local"), domain("west.local")]}}}}}]}),
+    );
+    let shown = secret::table(&dump, OffsetDateTime::now_utc(), Listing::Alone).unwrap();
+    let ends: Vec<(&str, &str)> = shown
+        .lines()
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next().unwrap(), words.last().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            ("RESOURCE", "DOMAIN"),
+            ("default", "east.local"),
+            ("ROOTCA", "east.local"),
+            ("ROOTCA", "west.local")
+        ]
+    );
+    assert_eq!(secret::roots(&dump).unwrap().len(), 2);
+}
+
+#[test]
+fn a_proxy_without_secrets_is_said_to_have_none() {
+    let none = dump("SecretsConfigDump", json!({}));
+    let shown = secret::table(&none, OffsetDateTime::UNIX_EPOCH, Listing::Alone).unwrap();
+    assert_eq!(shown, "No active or warming secrets found.\n");
 }
