@@ -69,7 +69,7 @@ pub(super) struct Ran {
 
 impl Ran {
     /// Runs a command of LATEEN_BIN to its end; it reads nothing.
-    fn by(command: &mut Command) -> Self {
+    pub(super) fn by(command: &mut Command) -> Self {
         let output = command.stdin(Stdio::null()).output();
         Self::of(output.expect("LATEEN_BIN starts"))
     }
@@ -147,7 +147,7 @@ impl Mesh {
         self.lateen(&arguments)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(required("LATEEN_BIN"));
         command
             // The command would read it, too.

@@ -1,6 +1,9 @@
-//! Every object as one YAML file, for the pilot to read: `<namespace>_<kind>_<name>.yaml`.
+//! Every object as one YAML file, for the pilot to read: `<namespace>_<kind>_<name>.yaml`. Of Secrets only those that a
+//! gateway may show, and for the pilot's group alone.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +17,22 @@ use crate::store::{Store, View};
 /// Where on the node the files are.
 pub const DIRECTORY: &str = "var/lib/lateen/objects";
 
-/// Kinds that the pilot has no use for, and whose content is nobody's business.
-fn is_exported(key: &Key) -> bool {
-    !matches!(key.kind.as_str(), "ReplicaSet" | "Secret")
+/// The group of the pilot's pod (manifests/local/control-plane.yaml).
+pub const PILOT: u32 = 1337;
+
+/// Whether the pilot has any use for an object: other Secrets are nobody's business.
+fn is_exported(key: &Key, object: &Value) -> bool {
+    match key.kind.as_str() {
+        "ReplicaSet" => false,
+        "Secret" if key.group.is_empty() => is_credential(object),
+        _ => true,
+    }
+}
+
+/// Whether a Secret holds a certificate with its key, or roots, under the names that Istio's gateways read.
+fn is_credential(secret: &Value) -> bool {
+    let has = |name: &str| secret.pointer(&format!("/data/{name}")).is_some();
+    has("tls.crt") && has("tls.key") || has("cert") && has("key") || has("ca.crt") || has("cacert")
 }
 
 /// The file of an object. Group and kind are both there, since two groups may share a kind.
@@ -47,7 +63,7 @@ struct Changes<'a> {
 fn changes<'a>(before: &Revisions, view: &'a View) -> Changes<'a> {
     let mut now = Revisions::new();
     let mut written = Vec::new();
-    for (key, object) in view.iter().filter(|(key, _)| is_exported(key)) {
+    for (key, object) in view.iter().filter(|(key, o)| is_exported(key, o)) {
         let file = file_name(key);
         let revision = crate::object::text(object, "/metadata/resourceVersion").to_owned();
         if before.get(&file) != Some(&revision) {
@@ -64,15 +80,15 @@ fn changes<'a>(before: &Revisions, view: &'a View) -> Changes<'a> {
 }
 
 /// Keeps the directory in step with the store until `stop`; nothing is written after it has returned. What
-/// cannot be written is reported and tried again.
-pub async fn run(store: Arc<Store>, directory: PathBuf, stop: CancellationToken) {
+/// cannot be written is reported and tried again. Secrets are for `group` to read.
+pub async fn run(store: Arc<Store>, directory: PathBuf, group: u32, stop: CancellationToken) {
     let mut objects = store.subscribe();
     let mut state = BTreeMap::new();
     loop {
         let view = store.view();
         let before = state.clone();
         let target = directory.clone();
-        let done = tokio::task::spawn_blocking(move || write(&before, &view, &target)).await;
+        let done = tokio::task::spawn_blocking(move || write(&before, &view, &target, group)).await;
         let complete = match done {
             Ok((now, complete)) => {
                 state = now;
@@ -89,7 +105,7 @@ pub async fn run(store: Arc<Store>, directory: PathBuf, stop: CancellationToken)
     }
 }
 
-fn write(before: &Revisions, view: &View, directory: &Path) -> (Revisions, bool) {
+fn write(before: &Revisions, view: &View, directory: &Path, group: u32) -> (Revisions, bool) {
     let Changes {
         written,
         gone,
@@ -97,7 +113,7 @@ fn write(before: &Revisions, view: &View, directory: &Path) -> (Revisions, bool)
     } = changes(before, view);
     let mut complete = true;
     for (file, object) in written {
-        if let Err(error) = write_one(&directory.join(&file), object) {
+        if let Err(error) = write_one(directory, &file, object, group) {
             tracing::error!(file, %error, "cannot export an object to the pilot");
             now.remove(&file);
             complete = false;
@@ -113,10 +129,20 @@ fn write(before: &Revisions, view: &View, directory: &Path) -> (Revisions, bool)
     (now, complete)
 }
 
-fn write_one(path: &Path, object: &Value) -> Result<(), String> {
+fn write_one(directory: &Path, file: &str, object: &Value, group: u32) -> Result<(), String> {
     // JSON is YAML; one object a line would do, but people read these files.
     let text = serde_saphyr::to_string(object).map_err(|error| error.to_string())?;
-    process::fs::write_atomic(path, text.as_bytes()).map_err(|error| error.to_string())
+    let path = directory.join(file);
+    if crate::object::text(object, "/kind") != "Secret" {
+        return process::fs::write_atomic(&path, text.as_bytes()).map_err(|e| e.to_string());
+    }
+    // Under another name until it is only for those who may read it.
+    let hidden = directory.join(format!(".{file}"));
+    process::fs::write_private(&hidden, text.as_bytes()).map_err(|e| e.to_string())?;
+    std::os::unix::fs::chown(&hidden, None, Some(group))
+        .and_then(|()| std::fs::set_permissions(&hidden, Permissions::from_mode(0o640)))
+        .and_then(|()| std::fs::rename(&hidden, &path))
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -125,8 +151,29 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    /// One that this process may give files to.
+    fn group() -> u32 {
+        nix::unistd::getegid().as_raw()
+    }
+
     #[test]
-    fn the_directory_follows_the_store_and_secrets_stay_out() {
+    fn a_secret_that_a_gateway_may_show_is_for_the_pilots_group_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::default();
+        store
+            .put(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "istio-system"},
+                "type": "kubernetes.io/tls", "data": {"tls.crt": "YQ==", "tls.key": "Yg=="}}))
+            .unwrap();
+        let (_, complete) = write(&BTreeMap::new(), &store.view(), directory.path(), group());
+        assert!(complete);
+        let file = directory.path().join("istio-system_secret_s.yaml");
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_directory_follows_the_store_and_other_peoples_secrets_stay_out() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::default();
         let service = |port: u16| {
@@ -137,7 +184,7 @@ mod tests {
         store
             .put(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}))
             .unwrap();
-        let (state, complete) = write(&BTreeMap::new(), &store.view(), directory.path());
+        let (state, complete) = write(&BTreeMap::new(), &store.view(), directory.path(), group());
         assert!(complete);
         let files: Vec<String> = std::fs::read_dir(directory.path())
             .unwrap()
@@ -154,7 +201,7 @@ mod tests {
         store
             .delete(&Key::core("Service", "default", "web"), None)
             .unwrap();
-        write(&state, &store.view(), directory.path());
+        write(&state, &store.view(), directory.path(), group());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -33,6 +33,8 @@ pub use state::{DEFAULT_STATE, StateDirectory};
 
 /// What every mesh begins with: the control plane's Deployments and Services.
 pub const CONTROL_PLANE: &str = include_str!("../../../../manifests/local/control-plane.yaml");
+/// The ingress gateway, which comes with it.
+pub const GATEWAY: &str = include_str!("../../../../manifests/local/gateway.yaml");
 /// The cluster's DNS domain.
 pub const DOMAIN: &str = "cluster.local";
 /// The control plane's namespace.
@@ -49,7 +51,7 @@ pub struct Options {
     pub images: Images,
     /// An Envoy binary for sidecars.
     pub envoy: Option<PathBuf>,
-    /// Whether the control plane of [`CONTROL_PLANE`] runs.
+    /// Whether the control plane of [`CONTROL_PLANE`] and the gateway of [`GATEWAY`] run.
     pub control_plane: bool,
     /// The injector's settings.
     pub injector: injector::Settings,
@@ -312,6 +314,7 @@ impl Mesh {
         if control_plane {
             let mut manifests = Manifests::default();
             manifests.add_text(CONTROL_PLANE, "manifests/local/control-plane.yaml");
+            manifests.add_text(GATEWAY, "manifests/local/gateway.yaml");
             for problem in manifests.errors.iter().chain(&manifests.warnings) {
                 tracing::error!(problem, "the control plane's own manifest");
             }
@@ -363,6 +366,7 @@ impl Mesh {
         orderly.spawn(export::run(
             Arc::clone(&self.store),
             objects,
+            export::PILOT,
             self.stop.clone(),
         ));
         orderly.spawn(kubelet::run(Arc::clone(&self.node), self.stop.clone()));
