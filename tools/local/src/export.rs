@@ -16,7 +16,7 @@ pub const DIRECTORY: &str = "var/lib/lateen/objects";
 
 /// Kinds that the pilot has no use for, and whose content is nobody's business.
 fn is_exported(key: &Key) -> bool {
-    !matches!(key.kind.as_str(), "ReplicaSet" | "Secret")
+    !matches!(key.kind.as_str(), "ReplicaSet" | "Secret" | "Job")
 }
 
 /// The file of an object. Group and kind are both there, since two groups may share a kind.

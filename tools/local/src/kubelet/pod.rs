@@ -41,6 +41,9 @@ pub struct Pod {
     /// Its own containers have ended for good: sidecars are not started again.
     pub(super) over: CancellationToken,
     pub(super) shared: Mutex<Shared>,
+    /// Held from reading the records until the store has their status: of two writers, the one that read first
+    /// must not write last, or what the other saw would never be shown.
+    publishing: Mutex<()>,
     /// Marked when a record changes, for those who wait for a container to start.
     pub(super) changed: watch::Sender<u64>,
     /// Those that keep containers running: a container may be on its way to start when the pod is to end.
@@ -84,6 +87,7 @@ impl Pod {
                 records,
                 ..Shared::default()
             }),
+            publishing: Mutex::default(),
             changed: watch::Sender::new(0),
             supervisors: TaskTracker::new(),
         }
@@ -425,6 +429,10 @@ impl Pod {
 
     /// Writes the pod's status as its records say.
     pub(super) fn publish(&self) {
+        let _turn = self
+            .publishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let before = self
             .node
             .store

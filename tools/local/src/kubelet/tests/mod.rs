@@ -7,6 +7,7 @@
 //! The kubelet over a runtime that only remembers what it was asked.
 
 mod fake;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
