@@ -76,3 +76,30 @@ fn what_a_killed_daemon_left_is_gone_after_down() {
     assert!(down.contains("what it had left is gone"), "{down}");
     assert_eq!(host::traces(&mesh.name), [""; 0]);
 }
+
+#[test]
+fn a_mesh_whose_control_plane_cannot_start_says_why_and_leaves_nothing() {
+    let mesh = Mesh::named("failed");
+    // No image of the control plane is on the machine.
+    let empty = tempfile::tempdir().expect("a directory");
+    let empty = empty.path().to_str().expect("a name");
+    let up = mesh.lateen(&["up", "--images", empty, "--timeout", "3"]);
+    assert_eq!(up.code, Some(1), "{up:?}");
+    for said in [
+        "the control plane is not ready after 3 s",
+        "image \"lateen/ca:dev\" is not on this machine",
+        "Failed: Failed to pull image",
+    ] {
+        assert!(up.stderr.contains(said), "{said}: {up:?}");
+    }
+    assert_eq!(host::traces(&mesh.name), [""; 0]);
+    assert!(mesh.ok(&["down"]).contains("no mesh"));
+
+    // Who wants to look into it keeps it.
+    let kept = mesh.lateen(&["up", "--images", empty, "--timeout", "1", "--keep"]);
+    assert_eq!(kept.code, Some(1), "{kept:?}");
+    let events = mesh.ok(&["get", "events", "-n", "istio-system"]);
+    assert!(events.contains("ErrImagePull"), "{events}");
+    mesh.ok(&["down"]);
+    assert_eq!(host::traces(&mesh.name), [""; 0]);
+}

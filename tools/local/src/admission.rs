@@ -78,7 +78,14 @@ fn defaults(pod: &mut Value, node: &str) {
             container
                 .entry("terminationMessagePath")
                 .or_insert(json!("/dev/termination-log"));
-            container.entry("resources").or_insert(json!({}));
+            let resources = as_map(container.entry("resources").or_insert(json!({})));
+            // A request that is absent is its limit.
+            if let Some(Value::Object(limits)) = resources.get("limits").cloned() {
+                let requests = as_map(resources.entry("requests").or_insert(json!({})));
+                for (resource, limit) in limits {
+                    requests.entry(resource).or_insert(limit);
+                }
+            }
             if let Some(Value::Array(ports)) = container.get_mut("ports") {
                 for port in ports {
                     as_map(port).entry("protocol").or_insert(json!("TCP"));

@@ -23,7 +23,7 @@ pub const PILOT: u32 = 1337;
 /// Whether the pilot has any use for an object: other Secrets are nobody's business.
 fn is_exported(key: &Key, object: &Value) -> bool {
     match key.kind.as_str() {
-        "ReplicaSet" => false,
+        "ReplicaSet" | "Job" => false,
         "Secret" if key.group.is_empty() => is_credential(object),
         _ => true,
     }

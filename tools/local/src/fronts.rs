@@ -107,11 +107,11 @@ impl Fronts {
     /// Writes into the status of LoadBalancers where they are reached, as docker-desktop does: on localhost.
     fn publish(&self, view: &View, store: &Store) {
         for (key, service) in view.of_kind("", "Service") {
-            if text(service, "/spec/type") != "LoadBalancer" {
-                continue;
-            }
+            let is_one = text(service, "/spec/type") == "LoadBalancer";
+            let before = service.pointer("/status/loadBalancer");
+            let was_one = before.and_then(|status| status.get("ingress")).is_some();
             let wanted = self.load_balancer(key);
-            if service.pointer("/status/loadBalancer") == Some(&wanted) {
+            if !(is_one || was_one) || before == Some(&wanted) {
                 continue;
             }
             let mut status = service.get("status").cloned().unwrap_or_else(|| json!({}));

@@ -14,7 +14,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use harness::{LIMIT, Room, eventually, traces};
+use harness::{LIMIT, Room, eventually, groups, traces};
 use sandbox::container::ExecSpec;
 use sandbox::network::Network;
 
@@ -28,6 +28,7 @@ fn main() {
         a_killed_owner_takes_its_containers_with_it_and_cleanup_removes_the_rest,
         cleanup_leaves_the_containers_of_a_living_owner,
         a_killed_shim_takes_its_container_with_it,
+        cleanup_removes_the_control_group_that_a_killed_owner_and_shim_left,
     ])
 }
 
@@ -105,11 +106,13 @@ fn a_killed_owner_takes_its_containers_with_it_and_cleanup_removes_the_rest() {
     );
     let mut everything = family(pids[0]);
     everything.extend(&pids);
+    assert!(!groups(owner.id(), "app").is_empty());
     owner.kill().unwrap();
     owner.wait().unwrap();
     for pid in everything {
         eventually(&format!("process {pid} ends"), || !alive(pid));
     }
+    assert!(groups(owner.id(), "app").is_empty(), "the shim removed it");
     assert_eq!(sandbox::cleanup(&room.state()).unwrap(), ["app"]);
     assert_eq!(std::fs::read_dir(room.state()).unwrap().count(), 0);
     assert_eq!(traces(), before);
@@ -142,4 +145,23 @@ fn a_killed_shim_takes_its_container_with_it() {
         Some(137)
     );
     eventually("the program ends", || !alive(pid));
+    drop(container);
+    assert!(groups(std::process::id(), "app").is_empty());
+}
+
+fn cleanup_removes_the_control_group_that_a_killed_owner_and_shim_left() {
+    let room = Room::new();
+    let (mut owner, pids) = owner(&room);
+    let shim = nix::unistd::Pid::from_raw(*family(pids[0]).last().unwrap());
+    // Stopped, it cannot do what it does when its owner is gone.
+    nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGKILL).unwrap();
+    for pid in pids {
+        eventually(&format!("process {pid} ends"), || !alive(pid));
+    }
+    assert!(!groups(owner.id(), "app").is_empty());
+    assert_eq!(sandbox::cleanup(&room.state()).unwrap(), ["app"]);
+    assert!(groups(owner.id(), "app").is_empty());
 }

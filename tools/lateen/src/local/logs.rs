@@ -177,7 +177,7 @@ async fn pods(client: &Client, args: &LogsArgs) -> Result<Vec<Value>, Failure> {
     let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let pods = selected(&pairs.join(",")).await?;
     if pods.len() > 1 {
-        let first = pods.first().map(|pod| name(pod)).unwrap_or_default();
+        let first = pods.first().map(name).unwrap_or_default();
         eprintln!("Found {} pods, using pod/{first}", pods.len());
     }
     if pods.is_empty() {

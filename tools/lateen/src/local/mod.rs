@@ -31,6 +31,9 @@ use crate::failure::Failure;
   lateen local apply -f deployment.yaml
   lateen local get pods
   lateen local logs -f POD -c istio-proxy
+  lateen local describe pod POD
+  lateen local get events
+  lateen local port-forward service/web 8080:80
   sudo lateen local down")]
 pub struct LocalArgs {
     /// Name of the mesh

@@ -31,7 +31,7 @@ enum Command {
 struct PodArgs {
     /// One pod; all when absent
     #[arg(value_name = "NAME")]
-    name: Option<String>,
+    pod: Option<String>,
     #[command(flatten)]
     scope: super::Scope,
     /// All namespaces
@@ -61,12 +61,12 @@ pub(super) async fn top(client: &Client, args: TopArgs) -> Result<(), Failure> {
     let Command::Pod(args) = args.command;
     let which = Which {
         namespace: (!args.all_namespaces).then_some(args.scope.namespace.as_str()),
-        name: args.name.as_deref(),
+        name: args.pod.as_deref(),
         selector: args.selector.as_deref(),
         ..Which::default()
     };
     let found = client.get("pods", &which).await?;
-    let meant: Vec<(String, String)> = match args.name {
+    let meant: Vec<(String, String)> = match args.pod {
         Some(_) => vec![(namespace(&found).to_owned(), name(&found).to_owned())],
         None => list(&found, "/items")
             .iter()
@@ -81,7 +81,8 @@ pub(super) async fn top(client: &Client, args: TopArgs) -> Result<(), Failure> {
                 text(pod, "/namespace").to_owned(),
                 text(pod, "/name").to_owned(),
             );
-            meant.contains(&key)
+            // A pod that has ended uses nothing.
+            meant.contains(&key) && !list(pod, "/containers").is_empty()
         })
         .collect();
     if pods.is_empty() {
@@ -170,7 +171,7 @@ mod tests {
 
     fn args(all_namespaces: bool, containers: bool, sort_by: Option<SortBy>) -> PodArgs {
         PodArgs {
-            name: None,
+            pod: None,
             scope: super::super::Scope {
                 namespace: "default".into(),
             },

@@ -7,11 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clap::Args;
-use local::api::client::Client;
+use local::api::client::{Client, Which};
 use local::daemon::Daemon;
 use local::kubelet::image::Images;
 use local::manifest::Manifests;
-use local::mesh::{Leftovers, MeshError, Options};
+use local::mesh::{Leftovers, MeshError, Options, SYSTEM};
+use local::object::{list, text};
 use process::logging::LogArgs;
 
 use super::Place;
@@ -47,6 +48,9 @@ pub(super) struct UpArgs {
     /// Stay in the foreground until Ctrl-C
     #[arg(long)]
     foreground: bool,
+    /// Leave a mesh running whose control plane does not get ready, to look into it
+    #[arg(long)]
+    keep: bool,
     /// Say only that the mesh is up, or why it is not
     #[arg(short, long)]
     quiet: bool,
@@ -99,7 +103,19 @@ pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
     };
     let applied = match outcome {
         Ok(applied) => applied,
-        Err(NotUp::Ready(failure)) => return Err(failure),
+        Err(NotUp::Ready(failure)) if args.keep => return Err(failure),
+        Err(NotUp::Ready(failure)) => {
+            // What could be looked at is gone in a moment: it is told now.
+            let told = troubles(&place.client()).await;
+            end_daemon(place, &mut daemon).await;
+            return Err(Failure::plain(
+                [failure.message]
+                    .into_iter()
+                    .chain(told)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ));
+        }
         Err(NotUp::Started(failure)) => {
             end_daemon(place, &mut daemon).await;
             return Err(failure);
@@ -121,8 +137,32 @@ pub(super) async fn up(place: &Place, args: UpArgs) -> Result<(), Failure> {
 enum NotUp {
     /// Its daemon did not start: nothing may stay.
     Started(Failure),
-    /// It runs and can be looked into.
+    /// It runs, without all of its control plane: nothing stays either, unless the user wants to look into it.
     Ready(Failure),
+}
+
+/// What went wrong in the control plane's namespace, as far as it is known.
+async fn troubles(client: &Client) -> Vec<String> {
+    let which = Which {
+        namespace: Some(SYSTEM),
+        ..Which::default()
+    };
+    let waiting = client.status().await.map(|status| status.waiting);
+    // A daemon that does not answer is what went wrong, and is known by then.
+    let events = client.get("events", &which).await.unwrap_or_default();
+    let warnings = list(&events, "/items")
+        .iter()
+        .filter(|event| text(event, "/type") == "Warning")
+        .map(|event| {
+            format!(
+                "{}/{}: {}: {}",
+                text(event, "/involvedObject/kind").to_ascii_lowercase(),
+                text(event, "/involvedObject/name"),
+                text(event, "/reason"),
+                text(event, "/message")
+            )
+        });
+    waiting.into_iter().flatten().chain(warnings).collect()
 }
 
 /// Waits for the daemon, applies the manifests and waits for the control plane; true when every object was
@@ -308,7 +348,7 @@ async fn wait_until_ready(client: &Client, args: &UpArgs) -> Result<(), Failure>
         .await
         .unwrap_or_else(|_| {
             Err(Failure::error(format!(
-                "the control plane is not ready after {timeout} s; look at: lateen local describe pods -n istio-system"
+                "the control plane is not ready after {timeout} s; with --keep it stays to be looked at: lateen local describe pods -n istio-system"
             )))
         })
 }

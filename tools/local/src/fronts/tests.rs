@@ -161,3 +161,17 @@ async fn a_load_balancer_is_on_localhost_where_its_port_is_free() {
     assert!(text(&event, "/message").ends_with(&instead), "{event}");
     assert_eq!(fronts.open.len(), 1, "its node port is open");
 }
+
+#[tokio::test]
+async fn a_service_that_is_no_load_balancer_any_more_is_nowhere() {
+    let store = store("LoadBalancer", free_port().await, free_port().await);
+    let mut fronts = Fronts::default();
+    follow(&mut fronts, &store, None).await;
+    let key = Key::core("Service", "default", "web");
+    let inside = json!({"spec": {"type": "ClusterIP"}});
+    store.patch(&key, &inside).unwrap();
+    follow(&mut fronts, &store, None).await;
+    let service = store.get(&key).unwrap();
+    assert_eq!(service["status"]["loadBalancer"], json!({}));
+    assert!(fronts.open.is_empty());
+}

@@ -100,7 +100,7 @@ impl Template {
     /// What the template prints for `root`.
     pub fn print(&self, root: &Value) -> String {
         let mut out = String::new();
-        print(&self.0, root, root, &mut out);
+        print(&self.0, root, &mut out);
         out
     }
 
@@ -125,7 +125,7 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-fn print(pieces: &[Piece], root: &Value, here: &Value, out: &mut String) {
+fn print(pieces: &[Piece], here: &Value, out: &mut String) {
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
@@ -135,7 +135,7 @@ fn print(pieces: &[Piece], root: &Value, here: &Value, out: &mut String) {
             }
             Piece::Range(path, inner) => {
                 for each in follow(path, here) {
-                    print(inner, root, each, out);
+                    print(inner, each, out);
                 }
             }
         }

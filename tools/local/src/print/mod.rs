@@ -11,22 +11,6 @@ pub mod tabs;
 
 use serde_json::Value;
 
-/// `-o` of `get`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Output {
-    /// The table.
-    #[default]
-    Table,
-    /// The table with more columns.
-    Wide,
-    /// YAML.
-    Yaml,
-    /// JSON.
-    Json,
-    /// `pod/x`, one a line.
-    Name,
-}
-
 /// Objects as `-o yaml`: one alone, several as a `List`.
 ///
 /// # Errors

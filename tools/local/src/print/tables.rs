@@ -426,7 +426,14 @@ mod tests {
             "involvedObject": {"kind": "Pod", "name": "p", "fieldPath": "spec.containers{app}"},
             "firstTimestamp": "2023-11-14T22:12:20Z", "lastTimestamp": "2023-11-14T22:13:15Z"});
         assert_eq!(
-            table("Event", &[event.clone()], true, false, "", now()),
+            table(
+                "Event",
+                std::slice::from_ref(&event),
+                true,
+                false,
+                "",
+                now()
+            ),
             "NAMESPACE   LAST SEEN   TYPE      REASON    OBJECT   MESSAGE\n\
              default     5s          Warning   BackOff   pod/p    Back-off\n"
         );

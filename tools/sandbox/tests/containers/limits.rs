@@ -13,15 +13,7 @@ const MEBIBYTE: u64 = 1 << 20;
 
 /// The directories of the container's group that are there.
 fn groups(id: &str) -> Vec<PathBuf> {
-    let name = format!("{}-{id}", std::process::id());
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    table
-        .lines()
-        .filter(|line| line.contains(" - cgroup"))
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(|root| PathBuf::from(root).join("lateen").join(&name))
-        .filter(|group| group.exists())
-        .collect()
+    crate::harness::groups(std::process::id(), id)
 }
 
 pub(super) fn a_container_beyond_its_memory_is_killed_and_says_so() {

@@ -168,3 +168,15 @@ fn own_processes() -> Vec<String> {
         .map(String::from)
         .collect()
 }
+
+/// The directories that are there of the control group of an owner's container.
+pub(crate) fn groups(owner: u32, id: &str) -> Vec<PathBuf> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    table
+        .lines()
+        .filter(|line| line.contains(" - cgroup"))
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(|root| Path::new(root).join("lateen").join(format!("{owner}-{id}")))
+        .filter(|group| group.exists())
+        .collect()
+}

@@ -1,8 +1,10 @@
 //! `get --watch`.
 
+use std::collections::BTreeSet;
+
 use local::api::client::{Client, Which};
 use local::api::lines::Lines;
-use local::object::{Key, text};
+use local::object::{Key, list, text, uid};
 use local::print::table::render_on;
 use local::print::tables::rows;
 use serde_json::Value;
@@ -40,35 +42,41 @@ pub(super) async fn watch(
     };
     // What is not there is said as without --watch.
     let there = client.get(&target.kind, &which).await?;
-    let mut skipped = match (args.watch_only, name) {
-        (false, _) => 0,
-        (true, Some(_)) => 1,
-        (true, None) => there
-            .get("items")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len),
+    let there = match name {
+        Some(_) => vec![there],
+        None => list(&there, "/items").to_vec(),
     };
     let mut lines = Lines::new(client.watch(&target.kind, &which).await?);
     let mut shown = Shown::default();
+    let known: BTreeSet<(String, String)> = there.iter().map(version).collect();
+    if !args.watch_only {
+        let meant: Vec<Value> = there.into_iter().filter(|o| is_meant(o, args)).collect();
+        shown.print(&meant, args)?;
+    }
     while let Some(line) = lines.next().await? {
         let change: Value =
             serde_json::from_str(&line).map_err(|error| Failure::error(error.to_string()))?;
-        if skipped > 0 {
-            skipped -= 1;
-            continue;
-        }
         let Some(object) = change.get("object") else {
             continue;
         };
-        let meant = args
-            .field_selector
-            .as_ref()
-            .is_none_or(|selector| selector.matches(object));
-        if meant {
-            shown.print(object, args)?;
+        let is_known = text(&change, "/type") == "ADDED" && known.contains(&version(object));
+        if !is_known && is_meant(object, args) {
+            shown.print(std::slice::from_ref(object), args)?;
         }
     }
     Ok(())
+}
+
+fn is_meant(object: &Value, args: &GetArgs) -> bool {
+    args.field_selector
+        .as_ref()
+        .is_none_or(|selector| selector.matches(object))
+}
+
+/// What tells one state of an object from all others.
+fn version(object: &Value) -> (String, String) {
+    let version = text(object, "/metadata/resourceVersion");
+    (uid(object).to_owned(), version.to_owned())
 }
 
 /// What was printed so far.
@@ -79,10 +87,12 @@ struct Shown {
 }
 
 impl Shown {
-    fn print(&mut self, object: &Value, args: &GetArgs) -> Result<(), Failure> {
+    fn print(&mut self, objects: &[Value], args: &GetArgs) -> Result<(), Failure> {
+        let Some(object) = objects.first() else {
+            return Ok(());
+        };
         let first = !std::mem::replace(&mut self.headings, true);
         let headings = first && !args.no_headers;
-        let objects = std::slice::from_ref(object);
         match &args.output {
             None | Some(Format::Wide) => {
                 let namespaced = Key::of(object).is_some_and(|key| !key.namespace.is_empty());
@@ -104,7 +114,10 @@ impl Shown {
                 if *format == Format::Yaml && !first {
                     output::line("---")?;
                 }
-                print_as(format, objects, true, headings)
+                for one in objects {
+                    print_as(format, std::slice::from_ref(one), true, headings)?;
+                }
+                Ok(())
             }
         }
     }
