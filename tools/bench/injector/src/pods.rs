@@ -26,23 +26,34 @@ impl Review {
     /// That the answer is for this review and its patch injects the pod.
     pub(crate) fn check(&self, answer: &Value) -> Result<(), Failure> {
         let wrong = |what: &str| Failure(format!("the answer {what}: {answer}"));
-        let response = &answer["response"];
-        if response["uid"] != self.uid {
+        let text = |field: &str| {
+            let value = answer.pointer(&format!("/response/{field}"));
+            value.and_then(Value::as_str).unwrap_or_default()
+        };
+        if text("uid") != self.uid {
             return Err(wrong("is for another request"));
         }
-        if response["allowed"] != true || response["patchType"] != "JSONPatch" {
+        let allowed = answer.pointer("/response/allowed") == Some(&Value::Bool(true));
+        if !allowed || text("patchType") != "JSONPatch" {
             return Err(wrong("has no patch"));
         }
-        let patch = response["patch"].as_str().unwrap_or_default();
-        let patch = STANDARD.decode(patch).map_err(|e| wrong(&e.to_string()))?;
+        let patch = STANDARD
+            .decode(text("patch"))
+            .map_err(|e| wrong(&e.to_string()))?;
         let patch: json_patch::Patch =
             serde_json::from_slice(&patch).map_err(|e| wrong(&e.to_string()))?;
         let mut pod = self.pod.clone();
         json_patch::patch(&mut pod, &patch).map_err(|e| wrong(&e.to_string()))?;
-        let containers = pod["spec"]["initContainers"].as_array();
-        let names = containers.into_iter().flatten().map(|c| &c["name"]);
-        let has_proxy = names.into_iter().any(|name| name == "istio-proxy");
-        let added = pod["metadata"]["annotations"]["sidecar.istio.io/status"].is_string();
+        let containers = pod
+            .pointer("/spec/initContainers")
+            .and_then(Value::as_array);
+        let has_proxy = containers
+            .into_iter()
+            .flatten()
+            .any(|c| c.get("name").and_then(Value::as_str) == Some("istio-proxy"));
+        let added = pod
+            .pointer("/metadata/annotations/sidecar.istio.io~1status")
+            .is_some_and(Value::is_string);
         if has_proxy && added {
             Ok(())
         } else {
