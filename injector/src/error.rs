@@ -16,10 +16,23 @@ pub enum InjectError {
     Annotations(Vec<String>),
     /// `inject.istio.io/templates` (or `defaultTemplates`) names a template that does not exist.
     #[error(
-        "template `{0}` does not exist: use sidecar or gateway in the annotation \
-         inject.istio.io/templates (custom templates are not run yet)"
+        "template `{name}` does not exist: use one of {} in the annotation inject.istio.io/templates, or define it in \
+         sidecarInjectorWebhook.templates", known.join(", ")
     )]
-    UnknownTemplate(String),
+    UnknownTemplate {
+        /// The name.
+        name: String,
+        /// Those that exist.
+        known: Vec<String>,
+    },
+    /// A template of the installation's own (`sidecarInjectorWebhook.templates`) failed for this pod.
+    #[error("template `{name}` of sidecarInjectorWebhook.templates: {problem}")]
+    Template {
+        /// Its name.
+        name: String,
+        /// Why.
+        problem: String,
+    },
 }
 
 /// Settings (values, `--set`, mesh config) could not be read.

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::annotations::{Annotations, PROXY_CONFIG, REWRITE_PROBES, STATUS_PORT, TEMPLATES};
+use crate::annotations::{
+    Annotations, PROXY_CONFIG, REWRITE_PROBES, STATUS_PORT, TEMPLATES, parse_bool,
+};
 use crate::build::{Input, Overlay, Template};
 use crate::context::PodContext;
 use crate::error::InjectError;
@@ -45,11 +47,11 @@ pub fn inject(
     let mut merged = pod.clone();
     let mut template = Overlay::default();
     for one in templates {
-        let overlay = one.build(&input);
+        let (overlay, patch) = one.build(&input)?;
         if overlay.has_init_container(PROXY) {
             pod::move_to_init(&mut merged, PROXY);
         }
-        merge::merge(&mut merged, &serialized(&overlay)?);
+        merge::merge(&mut merged, &patch);
         add(&mut template, overlay);
     }
     overrides::apply(&mut merged, pod, &template, &earlier);
@@ -62,7 +64,9 @@ pub fn inject(
     }
 
     prometheus::merge(&mut merged, &settings.mesh, agent_port);
-    let rewrite = input.annotations.bool(REWRITE_PROBES);
+    // A template may say so as well as the pod.
+    let rewrite = pod::strings(&merged, "annotations");
+    let rewrite = rewrite.get(REWRITE_PROBES).and_then(|v| parse_bool(v));
     if rewrite.unwrap_or(
         settings
             .values
@@ -95,7 +99,10 @@ fn proxy_config(annotations: &Annotations, mesh: &ProxyConfig) -> Result<ProxyCo
 }
 
 /// The templates that the pod names, or else the values; each once.
-fn templates(annotations: &Annotations, settings: &Settings) -> Result<Vec<Template>, InjectError> {
+fn templates<'s>(
+    annotations: &Annotations,
+    settings: &'s Settings,
+) -> Result<Vec<Template<'s>>, InjectError> {
     let defaults = &settings.values.sidecar_injector_webhook.default_templates;
     let names: Vec<&str> = match annotations.get(TEMPLATES) {
         Some(list) => list.split(',').map(str::trim).collect(),
@@ -104,7 +111,7 @@ fn templates(annotations: &Annotations, settings: &Settings) -> Result<Vec<Templ
     };
     let mut templates = Vec::new();
     for name in names {
-        let template = Template::named(name)?;
+        let template = Template::named(name, settings)?;
         if !templates.contains(&template) {
             templates.push(template);
         }
@@ -126,11 +133,4 @@ fn add(all: &mut Overlay, one: Overlay) {
         &mut all.spec.image_pull_secrets,
         one.spec.image_pull_secrets,
     );
-}
-
-fn serialized(overlay: &Overlay) -> Result<Value, InjectError> {
-    serde_json::to_value(overlay).map_err(|_| InjectError::Malformed {
-        path: "the injection template".to_owned(),
-        expected: "representable as JSON",
-    })
 }

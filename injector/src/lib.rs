@@ -34,6 +34,7 @@ mod rewrite;
 mod selector;
 mod set;
 mod settings;
+mod template;
 mod values;
 pub mod webhook;
 mod workload;

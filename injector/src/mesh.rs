@@ -192,6 +192,11 @@ impl ProxyConfig {
         entries
     }
 
+    /// All of it, defaults included.
+    pub(crate) fn whole(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// What differs from Istio's defaults, as JSON: the agent's `PROXY_CONFIG`.
     pub(crate) fn difference(&self) -> Map<String, Value> {
         let defaults = defaults();

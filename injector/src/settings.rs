@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::error::SettingsError;
 use crate::mesh::Mesh;
 use crate::set;
+use crate::template;
 use crate::values::{Proxy, Values};
 
 /// Install values and mesh config. [`Settings::default`] is an installation without any.
@@ -47,6 +48,29 @@ impl Settings {
     pub fn native_sidecars(&self) -> bool {
         let set = self.values.pilot.env.get("ENABLE_NATIVE_SIDECARS");
         set.is_none_or(|v| v != "false")
+    }
+
+    /// All values, those that nobody set with their defaults: what templates see.
+    pub(crate) fn all_values(&self) -> Value {
+        // Values have texts for keys, so they serialise.
+        let mut all = serde_json::to_value(&self.values).unwrap_or_default();
+        set::merge(&mut all, self.tree.clone());
+        all
+    }
+
+    /// The mesh config, the fields that injection reads with their defaults: what templates see.
+    pub(crate) fn mesh_config(&self) -> Value {
+        let mut all = serde_json::json!({
+            "proxyListenPort": self.mesh.proxy_listen_port,
+            "proxyInboundListenPort": self.mesh.proxy_inbound_listen_port,
+            "trustDomain": self.mesh.trust_domain,
+            "enablePrometheusMerge": self.mesh.enable_prometheus_merge,
+        });
+        // Nothing was set while there is no tree.
+        if self.mesh_tree.is_object() {
+            set::merge(&mut all, self.mesh_tree.clone());
+        }
+        all
     }
 
     /// Reads install values from YAML: either values, or an `IstioOperator` that holds them under
@@ -125,11 +149,27 @@ impl Settings {
         } else {
             let mut merged = self.tree.clone();
             set::merge(&mut merged, tree);
-            self.values = serde_json::from_value(merged.clone()).map_err(invalid)?;
+            let values: Values = serde_json::from_value(merged.clone()).map_err(invalid)?;
+            if values.sidecar_injector_webhook.templates
+                != self.values.sidecar_injector_webhook.templates
+            {
+                check_templates(&values, origin)?;
+            }
+            self.values = values;
             self.tree = merged;
         }
         Ok(())
     }
+}
+
+fn check_templates(values: &Values, origin: &str) -> Result<(), SettingsError> {
+    for (name, text) in &values.sidecar_injector_webhook.templates {
+        template::check(name, text).map_err(|problem| SettingsError::Invalid {
+            origin: origin.to_owned(),
+            problem: format!("sidecarInjectorWebhook.templates.{name}: {problem}"),
+        })?;
+    }
+    Ok(())
 }
 
 fn at(path: &[&str], value: Value) -> Value {

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::selector::LabelSelector;
 
 /// The root of the values.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Values {
     /// `global`
@@ -24,7 +24,7 @@ pub struct Values {
 }
 
 /// `global`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Global {
     /// Registry and folder of the images.
@@ -113,7 +113,7 @@ impl Default for Global {
 }
 
 /// `global.logging`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Logging {
     /// Levels of the agent, as `scope:level,...`.
@@ -130,7 +130,7 @@ impl Default for Logging {
 }
 
 /// `global.multiCluster`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MultiCluster {
     /// Name of this cluster; empty for `Kubernetes`.
@@ -139,7 +139,7 @@ pub struct MultiCluster {
 }
 
 /// `global.sds`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Sds {
     /// `global.sds.token`
@@ -147,7 +147,7 @@ pub struct Sds {
 }
 
 /// `global.sds.token`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Token {
     /// Audience of the service-account token.
@@ -164,7 +164,7 @@ impl Default for Token {
 }
 
 /// `global.sts`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Sts {
     /// Port of the security token service in the agent; 0 for none.
@@ -172,7 +172,7 @@ pub struct Sts {
 }
 
 /// `global.proxy`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Proxy {
     /// Image name under the hub, or a whole image reference (with a `/`).
@@ -267,7 +267,7 @@ impl Default for Proxy {
 }
 
 /// `global.proxy.startupProbe`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StartupProbe {
     /// Whether the proxy has one.
@@ -286,7 +286,7 @@ impl Default for StartupProbe {
 }
 
 /// `global.proxy_init`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProxyInit {
     /// Image name or reference of the init container; empty for the proxy's.
@@ -297,7 +297,7 @@ pub struct ProxyInit {
 }
 
 /// `pilot`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pilot {
     /// `pilot.cni`
@@ -308,7 +308,7 @@ pub struct Pilot {
 }
 
 /// `pilot.cni`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Cni {
     /// A CNI plugin sets up redirection in place of the init container.
@@ -319,7 +319,7 @@ pub struct Cni {
 }
 
 /// `sidecarInjectorWebhook`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Webhook {
     /// Pods that are injected where they do not say.
@@ -339,6 +339,9 @@ pub struct Webhook {
     /// Templates for pods that name none; empty for `sidecar`.
     #[serde(deserialize_with = "or_default")]
     pub default_templates: Vec<String>,
+    /// Templates of one's own by name, Go text/templates; one of the name of a built-in stands in its place.
+    #[serde(deserialize_with = "texts")]
+    pub templates: BTreeMap<String, String>,
 }
 
 impl Default for Webhook {
@@ -350,6 +353,7 @@ impl Default for Webhook {
             rewrite_app_http_probe: true,
             injected_annotations: BTreeMap::new(),
             default_templates: Vec::new(),
+            templates: BTreeMap::new(),
         }
     }
 }

@@ -7,7 +7,7 @@
 )]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -31,12 +31,10 @@ fn certify(directory: &Path) -> CertificateDer<'static> {
     certificate.der().clone()
 }
 
-async fn post(
-    port: u16,
-    root: &CertificateDer<'static>,
-    path: &str,
-    body: &str,
-) -> std::io::Result<String> {
+type Stream = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
+
+/// A connection that trusts this certificate alone.
+async fn connect(port: u16, root: &CertificateDer<'static>) -> std::io::Result<Stream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(root.clone()).unwrap();
     let config = rustls::ClientConfig::builder()
@@ -45,17 +43,73 @@ async fn post(
     let name = ServerName::try_from("istio-sidecar-injector.istio-system.svc").unwrap();
     let tcp = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let mut stream = connector.connect(name, tcp).await?;
+    connector.connect(name, tcp).await
+}
+
+/// One request on a connection that stays open, and its answer.
+async fn ask(stream: &mut Stream, path: &str, body: &str) -> std::io::Result<String> {
     let length = body.len();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: \
-         {length}\r\nconnection: close\r\n\r\n"
+         {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8(answer).unwrap())
+    loop {
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let text = String::from_utf8_lossy(&answer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head
+            .lines()
+            .find_map(|l| l.strip_prefix("content-length: "));
+        if body.len() >= length.unwrap().parse().unwrap() {
+            return Ok(text.into_owned());
+        }
+    }
+}
+
+async fn post(
+    port: u16,
+    root: &CertificateDer<'static>,
+    path: &str,
+    body: &str,
+) -> std::io::Result<String> {
+    ask(&mut connect(port, root).await?, path, body).await
+}
+
+/// What the process logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+/// Waits until it holds, for a minute at most.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn review() -> String {
@@ -68,8 +122,13 @@ fn review() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reviews_are_answered_over_https_and_a_new_certificate_is_taken_up() {
+async fn a_new_certificate_is_served_without_a_restart_and_a_broken_one_leaves_the_last_good_one() {
     process::crypto::install();
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .init();
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str| directory.path().join(name).display().to_string();
     let first = certify(directory.path());
@@ -88,26 +147,41 @@ async fn reviews_are_answered_over_https_and_a_new_certificate_is_taken_up() {
         .unwrap();
     let port = injector.address.port();
 
-    let answer = post(port, &first, "/inject/net/n1", &review())
-        .await
-        .unwrap();
+    let mut open = connect(port, &first).await.unwrap();
+    let answer = ask(&mut open, "/inject/net/n1", &review()).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["response"]["allowed"], true);
     assert_eq!(body["response"]["patchType"], "JSONPatch");
-    let nonsense = post(port, &first, "/inject", "{").await.unwrap();
-    assert!(nonsense.starts_with("HTTP/1.1 400"), "{nonsense}");
+    for path in ["/inject", "/validate"] {
+        let nonsense = post(port, &first, path, "{").await.unwrap();
+        assert!(nonsense.starts_with("HTTP/1.1 400"), "{nonsense}");
+    }
+    let valid = post(port, &first, "/validate", &review()).await.unwrap();
+    assert!(valid.contains(r#""allowed":true"#), "{valid}");
+
+    for broken in ["-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n", ""] {
+        let before = log.text().len();
+        std::fs::write(file("tls.crt"), broken).unwrap();
+        until("nothing is said of the broken file", async || {
+            let text = log.text();
+            text[before..].contains("the last good certificate goes on") && text.contains("tls.crt")
+        })
+        .await;
+        post(port, &first, "/inject", &review()).await.unwrap();
+    }
 
     let second = certify(directory.path());
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while post(port, &second, "/inject", &review()).await.is_err() {
-        assert!(
-            Instant::now() < deadline,
-            "the new certificate is never served"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("the new certificate is never served", async || {
+        post(port, &second, "/inject", &review()).await.is_ok()
+    })
+    .await;
+    assert!(post(port, &first, "/inject", &review()).await.is_err());
+    ask(&mut open, "/inject", &review())
+        .await
+        .expect("a connection that was open goes on");
+    drop(open);
     shutdown.cancel();
     injector.finished().await;
 }

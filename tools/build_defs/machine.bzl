@@ -1,6 +1,6 @@
 """What this machine lets tests do: root, the conformance data, programs of other projects."""
 
-_PROGRAMS = ["curl", "ip", "nft", "openssl", "skopeo", "valgrind"]
+_PROGRAMS = ["curl", "ip", "iptables-restore", "nft", "openssl", "skopeo", "valgrind"]
 
 # As .bazelrc sets it for tests.
 _PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]

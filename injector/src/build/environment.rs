@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Input;
+use super::{Input, volumes};
 use crate::annotations::BOOTSTRAP_OVERRIDE;
 use crate::pod::{self, Containers};
 
@@ -21,12 +21,18 @@ pub(super) enum Kind {
     Sidecar,
     /// On its own.
     Gateway,
+    /// An agent without a data plane, for an application that speaks xDS.
+    GrpcAgent,
 }
 
 pub(super) fn build(input: &Input<'_>, kind: Kind) -> Vec<EnvVar> {
     let global = &input.settings.values.global;
     let mut env = Vec::new();
-    if input.settings.mesh.inbound_traffic_policy.mode == "LOCALHOST" && kind == Kind::Sidecar {
+    if kind == Kind::GrpcAgent {
+        env.push(value("ISTIO_META_GENERATOR", "grpc"));
+        env.push(value("OUTPUT_CERTS", volumes::DATA));
+    }
+    if input.settings.mesh.inbound_traffic_policy.mode == "LOCALHOST" && kind != Kind::Gateway {
         env.push(value("REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION", "true"));
     }
     env.push(value("PILOT_CERT_PROVIDER", &global.pilot_cert_provider));
@@ -40,7 +46,9 @@ pub(super) fn build(input: &Input<'_>, kind: Kind) -> Vec<EnvVar> {
     ] {
         env.push(field(name, path));
     }
-    env.push(limit("ISTIO_CPU_LIMIT", "limits.cpu"));
+    if kind != Kind::GrpcAgent {
+        env.push(limit("ISTIO_CPU_LIMIT", "limits.cpu"));
+    }
     let config = Value::Object(input.proxy_config.difference());
     env.push(value("PROXY_CONFIG", &format!("{config}\n")));
     env.push(value("ISTIO_META_POD_PORTS", &pod_ports(input)));
@@ -52,13 +60,16 @@ pub(super) fn build(input: &Input<'_>, kind: Kind) -> Vec<EnvVar> {
     match kind {
         Kind::Sidecar => env.extend([containers, memory]),
         Kind::Gateway => env.extend([memory, containers]),
+        Kind::GrpcAgent => env.push(containers),
     }
     env.push(value("ISTIO_META_CLUSTER_ID", input.cluster()));
-    env.push(field("ISTIO_META_NODE_NAME", "spec.nodeName"));
-    env.push(value(
-        "ISTIO_META_INTERCEPTION_MODE",
-        input.interception().as_str(),
-    ));
+    if kind != Kind::GrpcAgent {
+        env.push(field("ISTIO_META_NODE_NAME", "spec.nodeName"));
+        env.push(value(
+            "ISTIO_META_INTERCEPTION_MODE",
+            input.interception().as_str(),
+        ));
+    }
     env.extend(workload(input));
     if input.annotations.has(BOOTSTRAP_OVERRIDE) {
         let path = format!("{CUSTOM_BOOTSTRAP}/custom_bootstrap.json");
@@ -80,6 +91,12 @@ pub(super) fn build(input: &Input<'_>, kind: Kind) -> Vec<EnvVar> {
     env.extend(of_the_proxy_metadata(input));
     if let Some(network) = input.network() {
         env.push(value("ISTIO_META_NETWORK", network));
+    }
+    if kind == Kind::GrpcAgent {
+        // The library resolves xds:/// names by itself.
+        env.push(value("ISTIO_META_DNS_CAPTURE", "false"));
+        env.push(value("DISABLE_ENVOY", "true"));
+        return env;
     }
     env.extend(open_telemetry(input).map(|text| value("OTEL_RESOURCE_ATTRIBUTES", &text)));
     env
@@ -187,7 +204,7 @@ fn open_telemetry(input: &Input<'_>) -> Option<String> {
     Some(attributes.join(","))
 }
 
-fn value(name: &str, text: &str) -> EnvVar {
+pub(super) fn value(name: &str, text: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value: Some(text.to_owned()).filter(|t| !t.is_empty()),
@@ -195,7 +212,7 @@ fn value(name: &str, text: &str) -> EnvVar {
     }
 }
 
-fn field(name: &str, path: &str) -> EnvVar {
+pub(super) fn field(name: &str, path: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value_from: Some(EnvVarSource {

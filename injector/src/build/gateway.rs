@@ -1,12 +1,11 @@
 //! The template `gateway`: a pod that is nothing but a proxy at the mesh's edge.
 
-use k8s_openapi::api::core::v1::{LocalObjectReference, PodSecurityContext, PodSpec, Sysctl};
+use k8s_openapi::api::core::v1::{PodSecurityContext, PodSpec, Sysctl};
 
 use super::{Input, Overlay, OverlayMetadata};
 use super::{labels, proxy_container, volumes};
 
 pub(super) fn build(input: &Input<'_>) -> Overlay {
-    let secrets = &input.settings.values.global.image_pull_secrets;
     Overlay {
         metadata: OverlayMetadata {
             labels: labels::canonical(input),
@@ -23,12 +22,7 @@ pub(super) fn build(input: &Input<'_>) -> Overlay {
                 }]),
                 ..PodSecurityContext::default()
             }),
-            image_pull_secrets: (!secrets.is_empty()).then(|| {
-                secrets
-                    .iter()
-                    .map(|name| LocalObjectReference { name: name.clone() })
-                    .collect()
-            }),
+            image_pull_secrets: super::sidecar::image_pull_secrets(input),
             ..PodSpec::default()
         },
     }

@@ -4,7 +4,7 @@ use super::Input;
 use crate::annotations;
 
 /// The proxy's image: whole references (with a `/`) as they are, names under the hub and tag.
-pub(super) fn proxy(input: &Input<'_>) -> String {
+pub(crate) fn proxy(input: &Input<'_>) -> String {
     reference(input, &input.settings.values.global.proxy.image)
 }
 

@@ -65,15 +65,22 @@ pub(super) fn sidecar_labels(input: &Input<'_>) -> BTreeMap<String, String> {
     labels
 }
 
+/// kubectl takes the application's container where the user names none.
+pub(super) fn default_container(input: &Input<'_>) -> BTreeMap<String, String> {
+    let containers = input.app_containers();
+    let Some(first) = containers.first() else {
+        return BTreeMap::new();
+    };
+    [DEFAULT_CONTAINER, DEFAULT_LOGS_CONTAINER]
+        .into_iter()
+        .filter(|key| !input.annotations.has(key))
+        .map(|key| (key.to_owned(), (*first).to_owned()))
+        .collect()
+}
+
 pub(super) fn sidecar_annotations(input: &Input<'_>) -> BTreeMap<String, String> {
     let mut annotations = revision(input);
-    if let Some(first) = input.app_containers().first() {
-        for key in [DEFAULT_CONTAINER, DEFAULT_LOGS_CONTAINER] {
-            if !input.annotations.has(key) {
-                annotations.insert(key.to_owned(), (*first).to_owned());
-            }
-        }
-    }
+    annotations.extend(default_container(input));
     if input.settings.values.pilot.cni.enabled {
         annotations.extend(for_the_cni_plugin(input));
     }

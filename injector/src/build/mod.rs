@@ -1,8 +1,10 @@
-//! What injection adds to a pod, built from typed values: the templates `sidecar` and `gateway`.
+//! What injection adds to a pod: templates built in, from typed values, and those of the installation's own.
 
 mod environment;
 mod gateway;
-mod image;
+mod grpc_agent;
+mod grpc_simple;
+pub(crate) mod image;
 mod init_container;
 mod labels;
 mod proxy_container;
@@ -13,7 +15,7 @@ mod volumes;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::PodSpec;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::annotations::{self, Annotations};
@@ -22,6 +24,7 @@ use crate::error::InjectError;
 use crate::mesh::{Interception, ProxyConfig};
 use crate::pod::{self, Containers, PROXY};
 use crate::settings::Settings;
+use crate::template;
 
 /// The user and group of the proxy where the pod sets none.
 const PROXY_ID: i64 = 1337;
@@ -38,13 +41,15 @@ pub(crate) struct Input<'a> {
 }
 
 /// The part of a pod that a template adds.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Overlay {
     pub(crate) metadata: OverlayMetadata,
     pub(crate) spec: PodSpec,
 }
 
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct OverlayMetadata {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
@@ -59,30 +64,84 @@ impl Overlay {
 
 /// A template by its name in `inject.istio.io/templates`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Template {
+pub(crate) enum Template<'s> {
     /// A proxy beside the application.
     Sidecar,
     /// A proxy that is the application.
     Gateway,
+    /// An agent beside an application that speaks xDS itself, by gRPC's library.
+    GrpcAgent,
+    /// Such an application without an agent: it asks the control plane itself, without certificates.
+    GrpcSimple,
+    /// One of the installation's own.
+    Own {
+        /// Its name.
+        name: &'s str,
+        /// The Go text/template.
+        text: &'s str,
+    },
 }
 
-impl Template {
+impl<'s> Template<'s> {
+    const BUILT_IN: [(&'static str, Self); 4] = [
+        ("sidecar", Self::Sidecar),
+        ("gateway", Self::Gateway),
+        ("grpc-agent", Self::GrpcAgent),
+        ("grpc-simple", Self::GrpcSimple),
+    ];
+
+    /// One's own template wins over the built-in one of its name.
+    ///
     /// # Errors
     /// [`InjectError::UnknownTemplate`].
-    pub(crate) fn named(name: &str) -> Result<Self, InjectError> {
-        match name {
-            "sidecar" => Ok(Self::Sidecar),
-            "gateway" => Ok(Self::Gateway),
-            other => Err(InjectError::UnknownTemplate(other.to_owned())),
+    pub(crate) fn named(name: &str, settings: &'s Settings) -> Result<Self, InjectError> {
+        let own = &settings.values.sidecar_injector_webhook.templates;
+        if let Some((name, text)) = own.get_key_value(name) {
+            return Ok(Self::Own { name, text });
         }
+        let built_in = Self::BUILT_IN.into_iter().find(|(known, _)| *known == name);
+        built_in.map(|(_, template)| template).ok_or_else(|| {
+            let known = Self::BUILT_IN
+                .into_iter()
+                .map(|(known, _)| known.to_owned());
+            InjectError::UnknownTemplate {
+                name: name.to_owned(),
+                known: known.chain(own.keys().cloned()).collect(),
+            }
+        })
     }
 
-    pub(crate) fn build(self, input: &Input<'_>) -> Overlay {
-        match self {
+    /// What it adds, typed, and as it is laid over the pod: of one's own template with fields that the types lack.
+    ///
+    /// # Errors
+    /// [`InjectError::Template`].
+    pub(crate) fn build(self, input: &Input<'_>) -> Result<(Overlay, Value), InjectError> {
+        let overlay = match self {
             Self::Sidecar => sidecar::build(input),
             Self::Gateway => gateway::build(input),
-        }
+            Self::GrpcAgent => grpc_agent::build(input),
+            Self::GrpcSimple => grpc_simple::build(input),
+            Self::Own { name, text } => return own(name, text, input),
+        };
+        let patch = serde_json::to_value(&overlay).map_err(|_| InjectError::Malformed {
+            path: "the injection template".to_owned(),
+            expected: "representable as JSON",
+        })?;
+        Ok((overlay, patch))
     }
+}
+
+fn own(name: &str, text: &str, input: &Input<'_>) -> Result<(Overlay, Value), InjectError> {
+    let failed = |problem| InjectError::Template {
+        name: name.to_owned(),
+        problem,
+    };
+    let patch = template::render(name, text, input).map_err(failed)?;
+    // The first names fields, the second knows every type.
+    pod::check(&patch).map_err(|error| failed(error.to_string()))?;
+    let overlay = Overlay::deserialize(&patch)
+        .map_err(|error| failed(format!("gives no part of a pod: {error}")))?;
+    Ok((overlay, patch))
 }
 
 impl Input<'_> {

@@ -50,7 +50,26 @@ pub(super) fn gateway(input: &Input<'_>) -> Container {
     }
 }
 
-/// What both kinds share.
+/// The agent of an application that speaks xDS: it serves certificates and configuration, and no traffic.
+pub(super) fn grpc_agent(input: &Input<'_>) -> Container {
+    Container {
+        lifecycle: own_lifecycle(input).or_else(|| {
+            let hold = input.proxy_config.hold_application()
+                || input
+                    .settings
+                    .values
+                    .global
+                    .proxy
+                    .hold_application_until_proxy_starts;
+            hold.then(wait_for_the_proxy)
+        }),
+        resources: Some(resources::proxy(input)),
+        volume_mounts: Some(volumes::grpc_agent_mounts(input)),
+        ..container(input, Kind::GrpcAgent)
+    }
+}
+
+/// What all kinds share.
 fn container(input: &Input<'_>, kind: Kind) -> Container {
     let global = &input.settings.values.global;
     Container {
@@ -74,7 +93,7 @@ fn arguments(input: &Input<'_>, kind: Kind) -> Vec<String> {
     let global = &input.settings.values.global;
     let proxy = &global.proxy;
     let role = match kind {
-        Kind::Sidecar => "sidecar",
+        Kind::Sidecar | Kind::GrpcAgent => "sidecar",
         Kind::Gateway => "router",
     };
     let level = |flag: &str, annotation: &str, value: &str| {
@@ -105,22 +124,36 @@ fn arguments(input: &Input<'_>, kind: Kind) -> Vec<String> {
     arguments
 }
 
-fn lifecycle(input: &Input<'_>) -> Option<Lifecycle> {
+/// The lifecycle that the values set.
+fn own_lifecycle(input: &Input<'_>) -> Option<Lifecycle> {
     let own = &input.settings.values.global.proxy.lifecycle;
-    if own.as_object().is_some_and(|l| !l.is_empty()) {
-        return Lifecycle::deserialize(own).ok();
-    }
-    let run = |command: &[&str]| LifecycleHandler {
+    let set = own.as_object().is_some_and(|l| !l.is_empty());
+    Lifecycle::deserialize(own).ok().filter(|_| set)
+}
+
+fn run(command: &[&str]) -> LifecycleHandler {
+    LifecycleHandler {
         exec: Some(ExecAction {
             command: Some(command.iter().map(|c| (*c).to_owned()).collect()),
         }),
         ..LifecycleHandler::default()
-    };
+    }
+}
+
+/// Containers start one after the other, and the next only when this has ended.
+fn wait_for_the_proxy() -> Lifecycle {
+    Lifecycle {
+        post_start: Some(run(&["pilot-agent", "wait"])),
+        ..Lifecycle::default()
+    }
+}
+
+fn lifecycle(input: &Input<'_>) -> Option<Lifecycle> {
+    if let Some(own) = own_lifecycle(input) {
+        return Some(own);
+    }
     if input.hold_application() {
-        return Some(Lifecycle {
-            post_start: Some(run(&["pilot-agent", "wait"])),
-            ..Lifecycle::default()
-        });
+        return Some(wait_for_the_proxy());
     }
     // A native sidecar outlives the application: it starts to drain when the pod is told to stop,
     // and gets its SIGTERM only when the application is gone.

@@ -18,7 +18,6 @@ pub(super) fn build(input: &Input<'_>) -> Overlay {
     } else {
         containers.push(proxy);
     }
-    let secrets = &input.settings.values.global.image_pull_secrets;
     Overlay {
         metadata: OverlayMetadata {
             labels: labels::sidecar_labels(input),
@@ -28,13 +27,17 @@ pub(super) fn build(input: &Input<'_>) -> Overlay {
             init_containers: Some(init).filter(|i| !i.is_empty()),
             containers,
             volumes: Some(volumes::sidecar_volumes(input)),
-            image_pull_secrets: (!secrets.is_empty()).then(|| {
-                secrets
-                    .iter()
-                    .map(|name| LocalObjectReference { name: name.clone() })
-                    .collect()
-            }),
+            image_pull_secrets: image_pull_secrets(input),
             ..PodSpec::default()
         },
     }
+}
+
+/// The secrets that the values name for the proxy's image.
+pub(super) fn image_pull_secrets(input: &Input<'_>) -> Option<Vec<LocalObjectReference>> {
+    let names = &input.settings.values.global.image_pull_secrets;
+    let secrets = names
+        .iter()
+        .map(|name| LocalObjectReference { name: name.clone() });
+    Some(secrets.collect()).filter(|secrets: &Vec<_>| !secrets.is_empty())
 }

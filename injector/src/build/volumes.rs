@@ -12,6 +12,8 @@ use super::Input;
 use super::environment::CUSTOM_BOOTSTRAP;
 use crate::annotations::{BOOTSTRAP_OVERRIDE, USER_VOLUME, USER_VOLUME_MOUNT};
 
+/// Where the agent keeps what it writes.
+pub(super) const DATA: &str = "/var/lib/istio/data";
 /// Twelve hours: the kubelet renews a token at four fifths of its life.
 const TOKEN_SECONDS: i64 = 43_200;
 
@@ -74,11 +76,48 @@ fn agent_volumes(input: &Input<'_>) -> Vec<Volume> {
     volumes
 }
 
+pub(super) fn grpc_agent_volumes(input: &Input<'_>) -> Vec<Volume> {
+    let mut volumes = vec![
+        empty("workload-socket", None),
+        empty("workload-certs", None),
+    ];
+    if let Some(name) = input.annotations.get(BOOTSTRAP_OVERRIDE) {
+        volumes.push(config_map("custom-bootstrap-volume", name, None));
+    }
+    volumes.push(empty("istio-xds", Some("Memory")));
+    let agents = agent_volumes(input);
+    volumes.extend(
+        agents
+            .into_iter()
+            .filter(|volume| volume.name != "istio-envoy"),
+    );
+    volumes.extend(of_the_user(input, USER_VOLUME));
+    volumes
+}
+
+/// Where an application that speaks xDS meets its agent.
+pub(super) fn grpc_application_mounts() -> Vec<VolumeMount> {
+    vec![
+        mount("istio-data", DATA),
+        mount("istio-xds", "/etc/istio/proxy"),
+    ]
+}
+
+pub(super) fn grpc_agent_mounts(input: &Input<'_>) -> Vec<VolumeMount> {
+    let mut mounts = first_mounts(input);
+    mounts.retain(|mount| mount.name != "credential-socket");
+    mounts.extend(grpc_application_mounts());
+    mounts.push(mount("istio-token", "/var/run/secrets/tokens"));
+    mounts.push(mount("istio-podinfo", "/etc/istio/pod"));
+    mounts.extend(of_the_user(input, USER_VOLUME_MOUNT));
+    mounts
+}
+
 pub(super) fn sidecar_mounts(input: &Input<'_>) -> Vec<VolumeMount> {
     let global = &input.settings.values.global;
     let mut mounts = first_mounts(input);
     mounts.push(mount("istio-ca-crl", "/var/run/secrets/istio/crl"));
-    mounts.push(mount("istio-data", "/var/lib/istio/data"));
+    mounts.push(mount("istio-data", DATA));
     if input.annotations.has(BOOTSTRAP_OVERRIDE) {
         mounts.push(mount("custom-bootstrap-volume", CUSTOM_BOOTSTRAP));
     }
@@ -98,7 +137,7 @@ pub(super) fn sidecar_mounts(input: &Input<'_>) -> Vec<VolumeMount> {
 pub(super) fn gateway_mounts(input: &Input<'_>) -> Vec<VolumeMount> {
     let mut mounts = first_mounts(input);
     mounts.extend([
-        mount("istio-data", "/var/lib/istio/data"),
+        mount("istio-data", DATA),
         mount("istio-envoy", "/etc/istio/proxy"),
         mount("istio-token", "/var/run/secrets/tokens"),
         mount("istio-podinfo", "/etc/istio/pod"),
@@ -134,7 +173,7 @@ fn of_the_user<T: for<'de> Deserialize<'de>>(input: &Input<'_>, annotation: &str
         .collect()
 }
 
-fn empty(name: &str, medium: Option<&str>) -> Volume {
+pub(super) fn empty(name: &str, medium: Option<&str>) -> Volume {
     Volume {
         name: name.to_owned(),
         empty_dir: Some(EmptyDirVolumeSource {
@@ -195,7 +234,7 @@ fn token(audience: &str) -> Volume {
     }
 }
 
-fn mount(name: &str, path: &str) -> VolumeMount {
+pub(super) fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),

@@ -1,10 +1,10 @@
-//! One AdmissionReview (admission.k8s.io/v1): request in, response out.
+//! `/inject`: a pod goes in, the patch that injects it comes out.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::admission::{Request, ReviewError};
 use crate::annotations::annotations_without_effect;
 use crate::context::PodContext;
 use crate::decide::{Decision, decide_pod, near_miss_labels};
@@ -12,17 +12,6 @@ use crate::error::InjectError;
 use crate::inject::inject;
 use crate::pod;
 use crate::settings::Settings;
-
-/// The request is no AdmissionReview that this webhook can answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReviewError {
-    /// `apiVersion` or `kind` is another.
-    #[error("the request is not an AdmissionReview of admission.k8s.io/v1")]
-    NotAReview,
-    /// Without it no answer can be matched.
-    #[error("request.uid: is missing")]
-    NoUid,
-}
 
 /// What came of a request, for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,82 +36,28 @@ pub(super) fn answer(
     path: &str,
     settings: &Settings,
 ) -> Result<(Value, Outcome), ReviewError> {
-    let text = |pointer: &str| review.pointer(pointer).and_then(Value::as_str);
-    if text("/apiVersion") != Some("admission.k8s.io/v1")
-        || text("/kind") != Some("AdmissionReview")
-    {
-        return Err(ReviewError::NotAReview);
+    let request = Request::of(review)?;
+    let pod = request.object;
+    if request.kind != "Pod" {
+        return Ok((request.allowed(Vec::new()).review(), Outcome::Skipped));
     }
-    let uid = text("/request/uid").ok_or(ReviewError::NoUid)?;
-    let namespace = text("/request/namespace").unwrap_or("default");
-    let pod = review.pointer("/request/object").unwrap_or(&Value::Null);
-    let is_pod = text("/request/kind/kind") == Some("Pod");
-    let patched = if is_pod {
-        patch(pod, namespace, path, settings)
-    } else {
-        Ok(None)
-    };
-    let mut warnings = Vec::new();
-    if is_pod {
-        warnings = near_miss_labels(&pod::strings(pod, "labels"));
-    }
-    if let Ok(Some(_)) = patched {
-        warnings.extend(annotations_without_effect(pod));
-    }
-    let mut response = Response {
-        uid,
-        allowed: patched.is_ok(),
-        patch_type: None,
-        patch: None,
-        status: None,
-        warnings,
-    };
-    let outcome = match patched {
+    let namespace = request.namespace.unwrap_or("default");
+    let mut warnings = near_miss_labels(&pod::strings(pod, "labels"));
+    Ok(match patch(pod, namespace, path, settings) {
         Ok(Some(patch)) => {
+            warnings.extend(annotations_without_effect(pod));
+            let mut response = request.allowed(warnings);
             response.patch_type = Some("JSONPatch");
             response.patch = Some(STANDARD.encode(patch));
-            Outcome::Injected
+            (response.review(), Outcome::Injected)
         }
-        Ok(None) => Outcome::Skipped,
+        Ok(None) => (request.allowed(warnings).review(), Outcome::Skipped),
         Err(error) => {
             let message = format!("sidecar injection of the pod failed: {error}");
-            response.status = Some(Status {
-                code: 400,
-                message: message.clone(),
-            });
-            Outcome::Refused(message)
+            let response = request.refused(message.clone(), warnings);
+            (response.review(), Outcome::Refused(message))
         }
-    };
-    let answer = json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "response": response,
-    });
-    Ok((answer, outcome))
-}
-
-/// `AdmissionResponse` of admission.k8s.io/v1, as far as this webhook uses it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response<'a> {
-    uid: &'a str,
-    allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    /// Base64 of the patch's JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-}
-
-/// Why a pod is refused, as `kubectl` shows it.
-#[derive(Serialize)]
-struct Status {
-    code: u16,
-    message: String,
+    })
 }
 
 /// The patch as RFC 6902 JSON, computed on the raw object so that fields unknown here survive.
@@ -158,6 +93,8 @@ fn patch(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use serde_json::json;
+
     use super::*;
 
     fn request(kind: &str, object: Value) -> Value {

@@ -22,10 +22,12 @@ use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admission::ReviewError;
 use super::certificate::{self, CertificateError};
 use super::files::{self, ReadError};
 use super::options::Options;
-use super::review::{Outcome, answer};
+use super::review::{self, Outcome};
+use super::validate;
 use crate::error::SettingsError;
 use crate::settings::Settings;
 
@@ -79,10 +81,12 @@ impl Injector {
         metrics: Router,
         shutdown: CancellationToken,
     ) -> Result<Self, ServeError> {
-        let pem = vec![options.tls_cert_file.clone(), options.tls_key_file.clone()];
-        let chain = files::read(&options.tls_cert_file)?;
-        let key = files::read(&options.tls_key_file)?;
-        let tls = Arc::new(certificate::serve_with(&chain, &key)?);
+        let pem = certificate::Files {
+            chain: options.tls_cert_file.clone(),
+            key: options.tls_key_file.clone(),
+        };
+        let (chain, key) = (files::read(&pem.chain)?, files::read(&pem.key)?);
+        let tls = Arc::new(pem.serve(&chain, &key)?);
         let configured: Vec<_> = [&options.inject_config, &options.mesh_config]
             .into_iter()
             .flatten()
@@ -126,12 +130,12 @@ impl Injector {
             }
         });
         tasks.spawn(files::watch(
-            pem,
+            vec![pem.chain.clone(), pem.key.clone()],
             vec![chain, key],
             shutdown.clone(),
             move |contents| {
                 let [chain, key] = contents else { return };
-                match certificate::replace(&tls, chain, key) {
+                match pem.replace(&tls, chain, key) {
                     Ok(()) => tracing::info!("the certificate is replaced"),
                     Err(error) => tracing::warn!(%error, "the last good certificate goes on"),
                 }
@@ -167,13 +171,14 @@ fn router(settings: Arc<ArcSwap<Settings>>) -> Router {
     Router::new()
         .route("/inject", post(inject_plain))
         .route("/inject/{*rest}", post(inject_for))
+        .route("/validate", post(validated))
         .route("/ready", get(|| async { "ok" }))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(settings)
 }
 
 async fn inject_plain(state: State<Arc<ArcSwap<Settings>>>, body: Bytes) -> Response {
-    respond(&state.load(), "", &body)
+    injected(&state.load(), "", &body)
 }
 
 async fn inject_for(
@@ -181,16 +186,13 @@ async fn inject_for(
     Path(rest): Path<String>,
     body: Bytes,
 ) -> Response {
-    respond(&state.load(), &rest, &body)
+    injected(&state.load(), &rest, &body)
 }
 
-fn respond(settings: &Settings, path: &str, body: &[u8]) -> Response {
+fn injected(settings: &Settings, path: &str, body: &[u8]) -> Response {
     let started = Instant::now();
     metrics::counter!("sidecar_injection_requests_total").increment(1);
-    let answered = serde_json::from_slice::<Value>(body)
-        .map_err(|error| format!("the request is not JSON: {error}"))
-        .and_then(|review| answer(&review, path, settings).map_err(|error| error.to_string()));
-    let response = match answered {
+    let response = match answered(body, |review| review::answer(review, path, settings)) {
         Ok((answer, outcome)) => {
             match outcome {
                 Outcome::Injected => {
@@ -211,6 +213,37 @@ fn respond(settings: &Settings, path: &str, body: &[u8]) -> Response {
     };
     metrics::histogram!("sidecar_injection_time_seconds").record(started.elapsed());
     response
+}
+
+/// Metrics have Istio's names, so that its dashboards show them.
+async fn validated(body: Bytes) -> Response {
+    match answered(&body, validate::answer) {
+        Ok((answer, verdict)) => {
+            let resource = verdict.kind.unwrap_or_else(|| "other".to_owned());
+            let labels = [("resource", resource)];
+            match verdict.refused {
+                None => metrics::counter!("galley_validation_passed", &labels).increment(1),
+                Some(message) => {
+                    metrics::counter!("galley_validation_failed", &labels).increment(1);
+                    tracing::info!("{message}");
+                }
+            }
+            Json(answer).into_response()
+        }
+        Err(message) => {
+            metrics::counter!("galley_validation_http_error", "status" => "400").increment(1);
+            (StatusCode::BAD_REQUEST, message).into_response()
+        }
+    }
+}
+
+fn answered<T>(
+    body: &[u8],
+    answer: impl FnOnce(&Value) -> Result<T, ReviewError>,
+) -> Result<T, String> {
+    let review = serde_json::from_slice::<Value>(body)
+        .map_err(|error| format!("the request is not JSON: {error}"))?;
+    answer(&review).map_err(|error| error.to_string())
 }
 
 async fn serve(

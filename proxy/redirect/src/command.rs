@@ -8,7 +8,7 @@ use nftables::{InterfaceName, Owner};
 use process::logging::LogArgs;
 
 use crate::{
-    Dns, Error, InboundMode, OwnerGroups, Selection, Settings,
+    Backend, Dns, Error, InboundMode, OwnerGroups, Selection, Settings, Variant,
     environment::Environment,
     list::{self, InvalidValue},
 };
@@ -41,13 +41,16 @@ const EXAMPLES: &str = "Examples:
   # Does the redirect work? (as the proxy's user; exit code 126 when not)
   istio-iptables --run-validation --skip-rule-apply
 
+  # By the programs iptables-restore and ip6tables-restore, on a kernel without nf_tables
+  istio-iptables -i '*' -b '*' --backend iptables --force-iptables-binary legacy
+
   # Remove all rules
   istio-iptables --cleanup-only";
 
-/// Redirect a pod's traffic to its proxy by nftables rules
+/// Redirect a pod's traffic to its proxy by nftables or iptables rules
 ///
-/// The rules are loaded in one transaction that replaces those of an earlier run, whatever its settings were; running
-/// twice leaves the same rules as running once. No `iptables` or `nft` program is needed.
+/// The rules replace those of an earlier run, whatever its settings were; running twice leaves the same rules as
+/// running once. nftables rules are loaded in one transaction and without the programs `iptables` and `nft`.
 #[derive(Debug, Parser)]
 #[command(name = "istio-iptables", after_help = EXAMPLES, disable_version_flag = true)]
 pub struct Options {
@@ -188,7 +191,7 @@ pub struct Options {
           default_missing_value = "true", value_parser = list::boolean)]
     pub(crate) dual_stack: Option<bool>,
 
-    /// Print the rules as `nft -f` reads them and change nothing
+    /// Print the rules as `nft -f` (or `iptables-restore` and `ip6tables-restore`) reads them and change nothing
     #[arg(short = 'n', long, value_name = "BOOL", env, num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", value_parser = list::boolean,
           action = ArgAction::Set)]
@@ -236,20 +239,34 @@ pub struct Options {
           default_missing_value = "true", value_parser = list::boolean, action = ArgAction::Set)]
     pub(crate) force_apply: bool,
 
-    /// Accepted; the rules are always native nftables rules
+    /// Write nftables rules; `false` means --backend iptables
     #[arg(long, value_name = "BOOL", env, num_args = 0..=1, require_equals = true, default_value = "true",
           default_missing_value = "true", value_parser = list::boolean, action = ArgAction::Set)]
     pub(crate) native_nftables: bool,
 
-    /// Accepted and ignored: no iptables program is run
-    #[arg(long, value_name = "NAME", env, default_value = "")]
-    pub(crate) force_iptables_binary: String,
+    /// How rules are loaded: nftables (over netlink) or iptables (by iptables-restore and ip6tables-restore, which
+    /// must be installed)
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) backend: Option<Backend>,
+
+    /// With --backend iptables: run `iptables-nft-*` or `iptables-legacy-*` programs [default: what `iptables` is]
+    #[arg(long, value_name = "NAME", env, default_value = "", value_parser = list::variant)]
+    pub(crate) force_iptables_binary: Variant,
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
 
 impl Options {
+    /// How rules are loaded.
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend.unwrap_or(if self.native_nftables {
+            Backend::Nftables
+        } else {
+            Backend::Iptables
+        })
+    }
+
     /// The rules' settings, with what the environment says where no flag does.
     ///
     /// # Errors

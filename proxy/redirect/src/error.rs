@@ -12,6 +12,14 @@ pub enum Error {
     /// The rules could not be loaded.
     #[error(transparent)]
     Rules(#[from] nftables::Error),
+    /// A program of iptables could not be run, or refused.
+    #[error("{program}: {why}")]
+    Iptables {
+        /// Its name.
+        program: String,
+        /// What went wrong, and what helps.
+        why: String,
+    },
     /// A variable that stands in for a flag is invalid.
     #[error("environment variable {variable}: {source}")]
     Variable {

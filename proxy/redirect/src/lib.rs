@@ -6,6 +6,7 @@
 mod command;
 mod environment;
 mod error;
+mod loading;
 mod program;
 mod routes;
 pub mod rules;
@@ -16,4 +17,4 @@ pub use command::Options;
 pub use environment::{Addresses, Environment};
 pub use error::Error;
 pub use program::{Streams, run, run_with};
-pub use settings::{Dns, InboundMode, OwnerGroups, Selection, Settings, list};
+pub use settings::{Backend, Dns, InboundMode, OwnerGroups, Selection, Settings, Variant, list};

@@ -12,7 +12,10 @@ use std::{
 use clap::Parser;
 use nix::sched::{CloneFlags, setns};
 
-use crate::{Error, Options, environment::Environment, routes, rules, validation};
+use crate::{
+    Backend, Error, Options, Variant, environment::Environment, loading::Loader, routes, rules,
+    validation,
+};
 
 /// Where the program writes: standard output and standard error, or a caller's buffers.
 pub struct Streams<'a> {
@@ -84,28 +87,38 @@ fn enter(path: &Path) -> Result<(), Error> {
 fn execute_here(options: &Options, out: &mut dyn Write) -> Result<(), Error> {
     let environment = Environment::read()?;
     warn_of_ignored(options);
+    let loader = Loader {
+        backend: options.backend(),
+        variant: options.force_iptables_binary,
+        mark: options.tproxy_mark,
+    };
     if options.cleanup_only {
         if options.skip_rule_apply {
             return Ok(());
         }
         if options.dry_run {
-            return print(out, &rules::cleanup().to_nft_text());
+            return print(out, &loader.cleanup_text()?);
         }
-        rules::cleanup().apply()?;
+        loader.remove()?;
         routes::remove(options.tproxy_mark, options.tproxy_route_table)?;
-        tracing::info!(
-            "removed the tables {} and the routes to them",
-            rules::TABLES.join(", ")
-        );
+        match loader.backend {
+            Backend::Nftables => tracing::info!(
+                "removed the tables {} and the routes to them",
+                rules::TABLES.join(", ")
+            ),
+            Backend::Iptables => {
+                tracing::info!("removed the chains ISTIO_* and the routes to them")
+            }
+        }
         return Ok(());
     }
     let settings = options.settings(&environment)?;
     if !options.skip_rule_apply {
         if options.dry_run {
-            print(out, &rules::batch(&settings).to_nft_text())?;
+            print(out, &loader.text(&settings))?;
         } else {
             tracing::info!(?settings, "redirecting");
-            rules::replacement(&settings).apply()?;
+            loader.replace(&settings)?;
             routes::replace(&settings)?;
         }
     }
@@ -122,10 +135,8 @@ fn execute_here(options: &Options, out: &mut dyn Write) -> Result<(), Error> {
 }
 
 fn warn_of_ignored(options: &Options) {
-    if !options.native_nftables || !options.force_iptables_binary.is_empty() {
-        tracing::warn!(
-            "--native-nftables=false and --force-iptables-binary are ignored: the rules are nftables rules"
-        );
+    if options.backend() == Backend::Nftables && options.force_iptables_binary != Variant::Default {
+        tracing::warn!("--force-iptables-binary is ignored: the rules are nftables rules");
     }
     if options.cni_mode || options.reconcile || options.force_apply {
         tracing::debug!("--cni-mode, --reconcile and --force-apply change nothing here");

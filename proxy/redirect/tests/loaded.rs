@@ -1,5 +1,5 @@
 //! The rules as the kernel has them: applied twice they are the same, other settings replace them, cleanup leaves
-//! nothing. Needs root and the programs `nft` and `ip`.
+//! nothing. Needs root and the programs `nft`, `iptables-save` and `ip`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -130,6 +130,108 @@ fn another_network_namespace_is_entered_when_named() {
 fn without_the_capability_the_error_names_it() {
     namespace::fresh(|| {
         let (code, _, errors) = namespace::run_without_capabilities(&["-i", "*"]);
+        assert_eq!(code, 1);
+        assert!(errors.contains("NET_ADMIN"), "{errors}");
+    });
+}
+
+const VARIANTS: [&str; 2] = ["nft", "legacy"];
+
+/// Run with the iptables back end.
+fn by_iptables(variant: &str, arguments: &[&str]) -> String {
+    let backend = ["--backend", "iptables", "--force-iptables-binary", variant];
+    let (code, text, errors) = namespace::run(&[arguments, &backend].concat());
+    assert_eq!(code, 0, "{errors}");
+    text
+}
+
+#[test]
+fn by_iptables_too_running_twice_is_running_once_and_other_settings_replace_all() {
+    for variant in VARIANTS {
+        namespace::fresh(move || {
+            ip(&["-6", "addr", "add", "fd00::2/128", "dev", "lo"]);
+            // Somebody else's rule stays through all of it.
+            namespace::restored(
+                variant,
+                "*nat\n-A OUTPUT -d 192.0.2.5/32 -j RETURN\nCOMMIT\n",
+            );
+            let saved = || namespace::saved_by(variant);
+            let before = saved();
+            let tproxy = [
+                "-m",
+                "TPROXY",
+                "-i",
+                "*",
+                "-b",
+                "*",
+                "-c",
+                "eth7",
+                "-k",
+                "tap0",
+                "--redirect-dns",
+                "--capture-all-dns",
+                "--drop-invalid",
+            ];
+            by_iptables(variant, &tproxy);
+            let rules = saved();
+            for table in ["*nat", "*mangle", "*raw"] {
+                assert_eq!(rules.matches(table).count(), 2, "{rules}");
+            }
+            by_iptables(variant, &tproxy);
+            assert_eq!(saved(), rules);
+            by_iptables(variant, &["-i", "*", "-b", "*"]);
+            let replaced = saved();
+            for gone in [
+                "TPROXY",
+                "CONNMARK",
+                "eth7",
+                "tap0",
+                "ISTIO_OUTPUT_DNS",
+                "ISTIO_DROP",
+            ] {
+                assert!(!replaced.contains(gone), "{gone}: {replaced}");
+            }
+            assert!(replaced.contains("-j ISTIO_IN_REDIRECT"), "{replaced}");
+            by_iptables(variant, &["--cleanup-only"]);
+            let rules = |text: &str| -> Vec<String> {
+                text.lines()
+                    .filter(|l| l.starts_with("-A"))
+                    .map(str::to_owned)
+                    .collect()
+            };
+            assert_eq!(rules(&saved()), rules(&before));
+            assert!(!saved().contains("ISTIO_"), "{}", saved());
+        });
+    }
+}
+
+#[test]
+fn a_dry_run_prints_text_that_iptables_restore_loads_and_changes_nothing() {
+    for variant in VARIANTS {
+        namespace::fresh(move || {
+            let text = by_iptables(variant, &["-i", "*", "-b", "*", "-d", "15090", "--dry-run"]);
+            assert!(!namespace::saved_by(variant).contains("ISTIO_"));
+            namespace::restored(variant, &text);
+            let printed = namespace::saved_by(variant);
+            assert!(printed.contains("--dport 15090 -j RETURN"), "{printed}");
+            by_iptables(variant, &["-i", "*", "-b", "*", "-d", "15090"]);
+            assert_eq!(namespace::saved_by(variant), printed);
+        });
+    }
+}
+
+#[test]
+fn a_program_that_is_missing_or_refuses_is_named_with_what_helps() {
+    namespace::fresh(|| {
+        let backend = ["--backend", "iptables", "-i", "*"];
+        let groups = ["--istio-outbound-owner-groups", "no-such-group"];
+        let (code, _, errors) = namespace::run(&[&backend[..], &groups].concat());
+        assert_eq!(code, 1);
+        assert!(
+            errors.contains("iptables-restore") && errors.contains("no-such-group"),
+            "{errors}"
+        );
+        let (code, _, errors) = namespace::run_without_capabilities(&backend);
         assert_eq!(code, 1);
         assert!(errors.contains("NET_ADMIN"), "{errors}");
     });

@@ -1,5 +1,6 @@
 //! What is loaded over netlink is what `nft -f` makes of the text, for every case of Istio's.
-//! Needs root, the program `nft` and LATEEN_CONFORMANCE.
+//! So is what iptables makes of Istio's cases for it. Needs root, the programs `nft` and `iptables-restore`, and
+//! LATEEN_CONFORMANCE.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,7 +21,7 @@ fn with_known_groups(value: String) -> String {
 
 #[test]
 fn every_case_of_istio_is_loaded_as_nft_loads_its_text() {
-    let cases = cases::read();
+    let cases = cases::read("nftables");
     assert!(cases.len() >= 17, "only {} cases", cases.len());
     for case in cases {
         let settings = case.settings_with(with_known_groups);
@@ -34,5 +35,26 @@ fn every_case_of_istio_is_loaded_as_nft_loads_its_text() {
         });
         assert!(by_nft.contains("chain istio-output"), "{by_nft}");
         assert_eq!(by_netlink, by_nft, "case {}", case.name);
+    }
+}
+
+#[test]
+fn every_case_of_istios_iptables_is_loaded_rule_by_rule() {
+    for case in cases::read("iptables") {
+        let settings = case.settings_with(with_known_groups);
+        for variant in ["nft", "legacy"] {
+            let name = case.name.clone();
+            let text = rules::iptables::text(&settings, rules::iptables::IpVersion::V4);
+            let wanted = text
+                .lines()
+                .filter(|l| l.starts_with("-A") || l.starts_with("-I"))
+                .count();
+            let loaded = namespace::fresh(move || {
+                namespace::restored(variant, &text);
+                namespace::saved_by(variant)
+            });
+            let got = loaded.lines().filter(|line| line.starts_with("-A")).count();
+            assert_eq!(got, wanted, "case {name}: {loaded}");
+        }
     }
 }

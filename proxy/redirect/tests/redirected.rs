@@ -1,5 +1,6 @@
 //! Real connections between two network namespaces, a pod and the world outside, with the rules loaded: each lands
-//! where Istio's would, with its original destination. Needs root and the program `ip`.
+//! where Istio's would, with its original destination, whichever back end loaded them. Needs root and the programs `ip`
+//! and `iptables-restore`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +11,7 @@
 mod namespace;
 
 use std::{
+    cell::Cell,
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     thread,
@@ -26,9 +28,29 @@ const EVERYTHING: [&str; 6] = ["-i", "*", "-b", "*", "-d", "15020"];
 /// An address that no host has.
 const VIP: &str = "192.0.2.77:8080";
 
-/// A pod with an address and a default route, and the world outside at the other end of its link.
-fn with_pod<T: Send + 'static>(body: impl FnOnce(Other) -> T + Send + 'static) -> T {
-    namespace::fresh(|| {
+/// The ways that rules are loaded.
+const BACKENDS: [&[&str]; 3] = [
+    &["--backend", "nftables"],
+    &["--backend", "iptables", "--force-iptables-binary", "nft"],
+    &["--backend", "iptables", "--force-iptables-binary", "legacy"],
+];
+
+thread_local! {
+    /// How this thread loads rules.
+    static BACKEND: Cell<&'static [&'static str]> = const { Cell::new(&[]) };
+}
+
+/// For each back end a pod with an address and a default route, and the world outside at the other end of its link.
+fn with_pod(body: fn(Other)) {
+    for backend in BACKENDS {
+        eprintln!("{backend:?}");
+        with_pod_by(backend, body);
+    }
+}
+
+fn with_pod_by(backend: &'static [&'static str], body: fn(Other)) {
+    namespace::fresh(move || {
+        BACKEND.set(backend);
         let outside = Other::new();
         ip(&[
             "link",
@@ -59,7 +81,8 @@ fn with_pod<T: Send + 'static>(body: impl FnOnce(Other) -> T + Send + 'static) -
 }
 
 fn redirect(arguments: &[&str]) {
-    let (code, _, errors) = namespace::run(arguments);
+    let arguments = [arguments, BACKEND.get()].concat();
+    let (code, _, errors) = namespace::run(&arguments);
     assert_eq!(code, 0, "{errors}");
 }
 
@@ -292,6 +315,66 @@ fn dns_requests_land_at_the_agent_but_the_agents_own_go_out() {
             (&buffer[..length], from.to_string().as_str()),
             (&b"reply"[..], "10.9.0.1:53")
         );
+    });
+}
+
+#[test]
+fn excluded_ports_and_networks_go_out_as_they_are() {
+    with_pod(|outside| {
+        redirect(&["-i", "*", "-x", "10.9.0.1/32", "-o", "9001", "-b", "*"]);
+        let proxy = listen("0.0.0.0:15001", false);
+        let server = outside.inside(|| {
+            ip(&["addr", "add", "192.0.2.9/32", "dev", "lo"]);
+            (
+                listen("10.9.0.1:9000", false),
+                listen("192.0.2.9:9001", false),
+            )
+        });
+        for (listener, address) in [(&server.0, "10.9.0.1:9000"), (&server.1, "192.0.2.9:9001")] {
+            let client = connect(address).unwrap();
+            assert_eq!(local_address(&accept(listener, &client)), address);
+        }
+        let client = connect("192.0.2.9:9000").unwrap();
+        assert_eq!(
+            original_destination(&accept(&proxy, &client)),
+            "192.0.2.9:9000"
+        );
+    });
+}
+
+#[test]
+fn only_the_groups_that_are_named_are_redirected_or_all_but_those() {
+    with_pod(|outside| {
+        let proxy = listen("0.0.0.0:15001", false);
+        let server = outside.inside(|| listen("10.9.0.1:9000", false));
+        for (flag, redirected, direct) in [
+            ("--istio-outbound-owner-groups", 202, 203),
+            ("--istio-outbound-owner-groups-exclude", 203, 202),
+        ] {
+            redirect(&["-i", "*", flag, "202"]);
+            let client = as_user(1000, redirected, || connect("10.9.0.1:9000")).unwrap();
+            assert_eq!(
+                original_destination(&accept(&proxy, &client)),
+                "10.9.0.1:9000"
+            );
+            let client = as_user(1000, direct, || connect("10.9.0.1:9000")).unwrap();
+            assert_eq!(local_address(&accept(&server, &client)), "10.9.0.1:9000");
+        }
+    });
+}
+
+#[test]
+fn the_proxys_own_user_and_group_may_be_others() {
+    with_pod(|outside| {
+        redirect(&["-i", "*", "-u", "2000", "-g", "3000"]);
+        let proxy = listen("0.0.0.0:15001", false);
+        let server = outside.inside(|| listen("10.9.0.1:9000", false));
+        for (user, group) in [(2000, 1), (1, 3000)] {
+            let client = as_user(user, group, || connect("10.9.0.1:9000")).unwrap();
+            accept(&server, &client);
+        }
+        let client = as_user(1337, 1337, || connect("10.9.0.1:9000")).unwrap();
+        accept(&proxy, &client);
     });
 }
 

@@ -6,6 +6,7 @@
 //!
 //! The text and its order are those of Istio's own tool, so that what is known of its rules holds for these.
 
+pub mod iptables;
 mod mangle;
 mod nat;
 mod raw;
@@ -25,10 +26,18 @@ pub const TABLES: [&str; 3] = [nat::TABLE, mangle::TABLE, raw::TABLE];
 #[must_use]
 pub fn batch(settings: &Settings) -> Batch {
     let mut batch = Batch::new();
-    batch.extend(nat::rules(settings).into_batch());
-    batch.extend(mangle::rules(settings).into_batch());
-    batch.extend(raw::rules(settings).into_batch());
+    for table in tables(settings) {
+        batch.extend(table.into_batch());
+    }
     batch
+}
+
+fn tables(settings: &Settings) -> [table::Table; 3] {
+    [
+        nat::rules(settings),
+        mangle::rules(settings),
+        raw::rules(settings),
+    ]
 }
 
 /// Remove every table, whether it is there or not.

@@ -32,10 +32,12 @@ impl Chain {
     }
 }
 
-struct Rule {
-    chain: &'static str,
-    index: Option<u32>,
-    statements: Vec<Statement>,
+/// A rule of a table under construction.
+pub(super) struct Rule {
+    pub(super) chain: &'static str,
+    /// Before the rule that has this index by then; `None` for after all others.
+    pub(super) before: Option<u32>,
+    pub(super) statements: Vec<Statement>,
 }
 
 /// A table with its chains and the rules given so far.
@@ -62,28 +64,31 @@ impl Table {
     ) {
         self.rules.push(Rule {
             chain,
-            index: None,
+            before: None,
             statements: statements.into_iter().collect(),
         });
     }
 
-    /// Put a rule before the one of that index; into an empty chain it is added, since nft knows no index there.
+    /// Put a rule before the one of that index.
     pub(super) fn insert(
         &mut self,
         chain: &'static str,
         index: u32,
         statements: impl IntoIterator<Item = Statement>,
     ) {
-        let index = self
-            .rules
-            .iter()
-            .any(|rule| rule.chain == chain)
-            .then_some(index);
         self.rules.push(Rule {
             chain,
-            index,
+            before: Some(index),
             statements: statements.into_iter().collect(),
         });
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// The commands that make the table; none when it has no rule.
@@ -99,16 +104,19 @@ impl Table {
                 batch.chain(Family::Inet, self.name, chain.name, chain.hook);
             }
         }
+        let mut begun = Vec::new();
         for Rule {
             chain,
-            index,
+            before,
             statements,
         } in self.rules
         {
-            match index {
+            // nft knows no index in a chain that is empty.
+            match before.filter(|_| begun.contains(&chain)) {
                 None => batch.rule(Family::Inet, self.name, chain, statements),
                 Some(index) => batch.insert_rule(Family::Inet, self.name, chain, index, statements),
             }
+            begun.push(chain);
         }
         batch
     }

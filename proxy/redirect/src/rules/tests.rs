@@ -6,8 +6,8 @@ use clap::Parser;
 use super::*;
 use crate::{Addresses, Environment, Options};
 
-/// The rules of a command line, in a pod with the given addresses and name servers.
-fn lines(args: &str, addresses: &[&str], name_servers: &str) -> Vec<String> {
+/// The settings of a command line, in a pod with the given addresses and name servers.
+pub(super) fn settings(args: &str, addresses: &[&str], name_servers: &str) -> Settings {
     let environment = Environment {
         addresses: Addresses(
             addresses
@@ -22,11 +22,14 @@ fn lines(args: &str, addresses: &[&str], name_servers: &str) -> Vec<String> {
     let args = ["istio-iptables"]
         .into_iter()
         .chain(args.split_whitespace());
-    let settings = Options::try_parse_from(args)
+    Options::try_parse_from(args)
         .unwrap()
         .settings(&environment)
-        .unwrap();
-    batch(&settings)
+        .unwrap()
+}
+
+fn lines(args: &str, addresses: &[&str], name_servers: &str) -> Vec<String> {
+    batch(&settings(args, addresses, name_servers))
         .to_nft_text()
         .lines()
         .map(str::to_owned)

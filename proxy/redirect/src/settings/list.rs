@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net};
 use nftables::{InterfaceName, Owner};
 use thiserror::Error;
 
-use super::{InboundMode, Selection};
+use super::{InboundMode, Selection, Variant};
 
 /// A value that a flag cannot take; the command line adds the flag's name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -34,6 +34,9 @@ pub enum InvalidValue {
     /// Not a mode.
     #[error("`{0}` is no interception mode: REDIRECT or TPROXY is wanted")]
     Mode(String),
+    /// Not a variant of iptables.
+    #[error("`{0}` is no variant of iptables: nft or legacy is wanted")]
+    Variant(String),
     /// Not a mark.
     #[error("`{0}` is no {1}: a number from 1 to 4294967295 is wanted")]
     Number(String, &'static str),
@@ -177,6 +180,19 @@ pub fn mode(text: &str) -> Result<InboundMode, InvalidValue> {
         "" | "REDIRECT" => Ok(InboundMode::Redirect),
         "TPROXY" => Ok(InboundMode::Tproxy),
         other => Err(InvalidValue::Mode(other.to_owned())),
+    }
+}
+
+/// `nft`, `legacy`, or nothing for what `iptables` is.
+///
+/// # Errors
+/// When it is anything else.
+pub fn variant(text: &str) -> Result<Variant, InvalidValue> {
+    match text.trim() {
+        "" => Ok(Variant::Default),
+        "nft" => Ok(Variant::Nft),
+        "legacy" => Ok(Variant::Legacy),
+        other => Err(InvalidValue::Variant(other.to_owned())),
     }
 }
 

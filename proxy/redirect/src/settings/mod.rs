@@ -16,6 +16,26 @@ pub enum InboundMode {
     Tproxy,
 }
 
+/// How rules are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// As nftables rules, over netlink.
+    Nftables,
+    /// As iptables rules, by the programs `iptables-restore` and `ip6tables-restore`.
+    Iptables,
+}
+
+/// Which of the programs that share the name `iptables` are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// Those that `iptables` stands for on this machine.
+    Default,
+    /// `iptables-nft-restore` and the like, which make nftables rules.
+    Nft,
+    /// `iptables-legacy-restore` and the like, for kernels without nf_tables.
+    Legacy,
+}
+
 /// Everything, or the things listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection<T> {

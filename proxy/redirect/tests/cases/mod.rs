@@ -20,11 +20,11 @@ pub(crate) struct Case {
     config: Map<String, Value>,
 }
 
-/// All cases.
-pub(crate) fn read() -> Vec<Case> {
+/// All cases of a back end, `nftables` or `iptables`.
+pub(crate) fn read(backend: &str) -> Vec<Case> {
     let root = std::env::var_os("LATEEN_CONFORMANCE")
         .expect("LATEEN_CONFORMANCE must name the directory of Istio's conformance cases");
-    let folder = PathBuf::from(root).join("nftables");
+    let folder = PathBuf::from(root).join(backend);
     let text = |path: &Path| {
         std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };

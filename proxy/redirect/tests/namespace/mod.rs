@@ -54,6 +54,24 @@ pub(crate) fn nft(arguments: &[&str], input: &str) -> String {
     output("nft", "nftables", arguments, input)
 }
 
+/// The rules of iptables in the calling thread's namespace, of both families, without counters and times. `variant` is
+/// `nft` or `legacy`.
+pub(crate) fn saved_by(variant: &str) -> String {
+    let mut text = String::new();
+    for family in ["iptables", "ip6tables"] {
+        let saved = output(&format!("{family}-{variant}-save"), "iptables", &[], "");
+        let lines = saved.lines().filter(|line| !line.starts_with('#'));
+        lines.for_each(|line| text.extend([line.split(" [").next().unwrap(), "\n"]));
+    }
+    text
+}
+
+/// Adds rules of iptables for IPv4.
+pub(crate) fn restored(variant: &str, rules: &str) {
+    let program = format!("iptables-{variant}-restore");
+    output(&program, "iptables", &["--noflush"], rules);
+}
+
 /// Run `ip` in the calling thread's namespace.
 pub(crate) fn ip(arguments: &[&str]) -> String {
     output("ip", "iproute2", arguments, "")
