@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use agent::request::RequestArgs;
 use agent::node::Kind;
+use agent::request::RequestArgs;
 use agent::settings::ProxyArgs;
 use agent::wait::WaitArgs;
 use clap::{Args, Parser, Subcommand};

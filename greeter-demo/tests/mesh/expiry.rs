@@ -13,7 +13,7 @@ const APP: &str = "k8s-combat-service";
 const TARGET: &str = "k8s-combat-service:50051";
 const SYSTEM: &str = "istio-system";
 /// What is left of the root when the test begins; renewed with a fifth of it to go.
-const LEFT: Duration = Duration::from_secs(50);
+const LEFT: Duration = Duration::from_secs(30);
 
 /// Where the mesh's ca keeps its root, on this machine.
 fn kept(mesh: &Mesh) -> RootDirectory {

@@ -274,7 +274,14 @@ mod tests {
         environment
             .labels
             .insert("istio-locality".into(), "r/z/s".into());
-        let node = Node::of(crate::node::Kind::Sidecar, &environment, None, None, &serde_json::Map::new()).unwrap();
+        let node = Node::of(
+            crate::node::Kind::Sidecar,
+            &environment,
+            None,
+            None,
+            &serde_json::Map::new(),
+        )
+        .unwrap();
         Bootstrap {
             node: &node,
             config,

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use agent::environment::Environment;
 use agent::fetch::{self, Fetched, Limits};
-use agent::run;
 use agent::node::Kind;
-use agent::settings::{Settings, ProxyArgs};
+use agent::run;
+use agent::settings::{ProxyArgs, Settings};
 use bytes::Bytes;
 use clap::Parser;
 use envoy_types::pb::envoy::config::cluster::v3::{
@@ -224,7 +224,8 @@ impl Pod {
         }
         let base = directory.path().to_str().unwrap();
         let args = ["sidecar", "--envoy", &envoy(), "--baseDir", base];
-        let settings = Settings::new(Kind::Sidecar, &Cli::parse_from(args).args, environment).unwrap();
+        let settings =
+            Settings::new(Kind::Sidecar, &Cli::parse_from(args).args, environment).unwrap();
         let shutdown = CancellationToken::new();
         let metrics = || "istio_agent_up 1\n".to_owned();
         let agent = tokio::spawn(run::run(settings, metrics, shutdown.clone()));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
 use graph::manager::ClientCertDetails;
 use graph::tls::{PeerNames, SanKind};
 use rustls::pki_types::CertificateDer;
@@ -45,8 +46,17 @@ impl Certificate {
         Some(facts)
     }
 
-    /// What `x-forwarded-client-cert` says of a client with this certificate, as `details` ask.
-    pub(crate) fn element(&self, local_uri: &str, details: ClientCertDetails) -> Vec<u8> {
+    /// What `x-forwarded-client-cert` says of a client with this certificate, as `details` ask; `chain` is what it
+    /// showed, this one first.
+    pub(crate) fn element(
+        &self,
+        chain: &[CertificateDer<'_>],
+        local_uri: &str,
+        details: ClientCertDetails,
+    ) -> Vec<u8> {
+        let own = chain.first().map_or(chain, std::slice::from_ref);
+        let pem = details.cert.then(|| url_encoded_pem(own));
+        let chain_pem = details.chain.then(|| url_encoded_pem(chain));
         let uris: Vec<&str> = self.uris.iter().map(|u| &**u).collect();
         let dns: Vec<&str> = self.dns.iter().map(|d| &**d).collect();
         let mut text = Vec::new();
@@ -56,9 +66,8 @@ impl Certificate {
             subject: &self.subject,
             uris: &uris,
             dns: &dns,
-            // Istio asks for neither; the compiler notes where somebody does.
-            pem: "",
-            chain_pem: "",
+            pem: pem.as_deref().unwrap_or_default(),
+            chain_pem: chain_pem.as_deref().unwrap_or_default(),
         };
         routing::xfcc::element(&facts, details, &mut text);
         text
@@ -87,6 +96,28 @@ impl Certificate {
     }
 }
 
+/// Certificates as PEM, of which Envoy encodes what has a meaning in the field or in a URL.
+fn url_encoded_pem(chain: &[CertificateDer<'_>]) -> String {
+    let mut text = String::new();
+    for der in chain {
+        text.push_str("-----BEGIN%20CERTIFICATE-----%0A");
+        let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+        for (n, c) in encoded.chars().enumerate() {
+            if n > 0 && n % 64 == 0 {
+                text.push_str("%0A");
+            }
+            match c {
+                '+' => text.push_str("%2B"),
+                '/' => text.push_str("%2F"),
+                '=' => text.push_str("%3D"),
+                c => text.push(c),
+            }
+        }
+        text.push_str("%0A-----END%20CERTIFICATE-----%0A");
+    }
+    text
+}
+
 fn hash(der: &[u8]) -> String {
     use std::fmt::Write;
     let digest = <sha2::Sha256 as sha2::Digest>::digest(der);
@@ -104,6 +135,39 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn the_certificate_is_said_as_envoy_says_it_where_that_is_asked_for() {
+        let parameters = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = parameters.self_signed(&key).unwrap();
+        let chain = [own.der().clone(), own.der().clone()];
+        let element = |details| {
+            let read = Certificate::read(own.der()).unwrap();
+            String::from_utf8(read.element(&chain, "spiffe://td/x", details)).unwrap()
+        };
+        let encoded = own.pem().replace("\r\n", "\n");
+        let encoded = [
+            ("\n", "%0A"),
+            (" ", "%20"),
+            ("+", "%2B"),
+            ("/", "%2F"),
+            ("=", "%3D"),
+        ]
+        .iter()
+        .fold(encoded, |text, (plain, code)| text.replace(plain, code));
+        let cert = ClientCertDetails {
+            cert: true,
+            ..ClientCertDetails::default()
+        };
+        assert!(element(cert).ends_with(&format!(";Cert=\"{encoded}\"")));
+        let whole = ClientCertDetails {
+            chain: true,
+            ..ClientCertDetails::default()
+        };
+        assert!(element(whole).ends_with(&format!(";Chain=\"{encoded}{encoded}\"")));
+        assert!(!element(ClientCertDetails::default()).contains("BEGIN"));
+    }
 
     #[test]
     fn a_certificate_holds_until_its_life_ends_and_not_in_a_session_resumed_later() {

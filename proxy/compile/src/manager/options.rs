@@ -45,8 +45,6 @@ pub(super) fn current_client_cert(
     };
     let place = place.field("set_current_client_cert_details");
     place.should_be_unset("issuer", issuer);
-    place.should_be_unset("cert", cert);
-    place.should_be_unset("chain", chain);
     if *format != ForwardClientCertFormat::Text as i32 {
         place.warn("format", "is taken for TEXT");
     }

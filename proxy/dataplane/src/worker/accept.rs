@@ -315,7 +315,9 @@ impl Worker {
         };
         let client_cert_element = match (&chain.network, &certificate) {
             (Network::Http(manager), Some(certificate)) => {
-                Some(certificate.element(&local_uri, manager.set_current_client_cert))
+                let shown = c.wire.tls.as_ref().and_then(|t| t.peer_certificates());
+                let details = manager.set_current_client_cert;
+                Some(certificate.element(shown.unwrap_or_default(), &local_uri, details))
             }
             _ => None,
         };

@@ -130,7 +130,14 @@ impl Mesh {
         ] {
             environment.variables.insert(key.into(), value.into());
         }
-        let node = Node::of(Kind::Sidecar, &environment, None, None, &serde_json::Map::new()).unwrap();
+        let node = Node::of(
+            Kind::Sidecar,
+            &environment,
+            None,
+            None,
+            &serde_json::Map::new(),
+        )
+        .unwrap();
         let bootstrap = Bootstrap {
             node: &node,
             config: &ProxyConfig::default(),
