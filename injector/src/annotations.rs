@@ -46,16 +46,27 @@ pub(crate) const MULTUS_NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
 /// Annotations that Istio's injector reads and this one does not.
 const WITHOUT_EFFECT: &[&str] = &["sidecar.istio.io/enableCoreDump", "apm.datadoghq.com/env"];
 
-/// Annotations of a pod that Istio's injector would act on and this one does not: one message each,
-/// for callers to warn with.
+/// Annotations of a pod that Istio's injector would act on and this one does not, and fields of the
+/// pod's proxy config that nobody knows: one message each, for callers to warn with.
 pub fn annotations_without_effect(pod: &Value) -> Vec<String> {
     let annotations = crate::pod::strings(pod, "annotations");
     let there = WITHOUT_EFFECT
         .iter()
         .filter(|name| annotations.contains_key(**name));
-    there
+    let mut warnings: Vec<String> = there
         .map(|name| format!("annotation {name} has no effect"))
-        .collect()
+        .collect();
+    let config = annotations.get(PROXY_CONFIG);
+    if let Some(Ok(Value::Object(config))) = config.map(|c| serde_saphyr::from_str(c)) {
+        warnings.extend(
+            crate::mesh::ProxyConfig::unknown_fields(&config)
+                .iter()
+                .map(|field| {
+                    format!("annotation {PROXY_CONFIG}: ProxyConfig has no field {field}")
+                }),
+        );
+    }
+    warnings
 }
 
 type Check = fn(&str) -> Result<(), String>;
@@ -307,6 +318,19 @@ mod tests {
         ] {
             assert_eq!(problem(name, value), None, "{name}={value}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_field_of_the_proxy_config_is_warned_of() {
+        let config = "concurrency: 2\nholdApplicationUntilProxyStart: true\n";
+        let pod = serde_json::json!({"metadata": {"annotations": {PROXY_CONFIG: config}}});
+        let warnings = annotations_without_effect(&pod);
+        assert_eq!(
+            warnings,
+            [
+                "annotation proxy.istio.io/config: ProxyConfig has no field holdApplicationUntilProxyStart"
+            ]
+        );
     }
 
     #[test]

@@ -126,6 +126,132 @@ fn defaults() -> Map<String, Value> {
     }
 }
 
+type Check = (&'static str, &'static str, fn(&Value) -> bool);
+
+/// What fields are checked for, with what is said of one that does not hold.
+const CHECKS: &[Check] = &[
+    ("statusPort", "a port (0 to 65535)", is_port),
+    ("proxyAdminPort", "a port (0 to 65535)", is_port),
+    (
+        "holdApplicationUntilProxyStarts",
+        "true or false",
+        Value::is_boolean,
+    ),
+    ("interceptionMode", "REDIRECT, TPROXY or NONE", |mode| {
+        mode.as_str().and_then(Interception::parse).is_some()
+    }),
+    ("proxyMetadata", "a map of strings", is_map_of_strings),
+    ("runtimeValues", "a map of strings", is_map_of_strings),
+    ("concurrency", "a whole number from 0", Value::is_u64),
+    ("statNameLength", "a whole number from 0", Value::is_u64),
+    (
+        "drainDuration",
+        "whole seconds from 1s, such as 45s",
+        is_seconds,
+    ),
+    (
+        "parentShutdownDuration",
+        "whole seconds from 1s, such as 60s",
+        is_seconds,
+    ),
+    (
+        "terminationDrainDuration",
+        "a duration such as 5s",
+        is_duration,
+    ),
+    ("discoveryAddress", "host:port", is_host_and_port),
+    ("configPath", "a path", is_text),
+    ("binaryPath", "a path", is_text),
+    (
+        "image",
+        "a map such as {imageType: distroless}",
+        Value::is_object,
+    ),
+    ("tracing", "a map", Value::is_object),
+];
+
+/// The fields of Istio's `ProxyConfig` (istio.io/docs/reference/config/istio.mesh.v1alpha1).
+const FIELDS: &[&str] = &[
+    "availabilityZone",
+    "binaryPath",
+    "caCertificatesPem",
+    "concurrency",
+    "configPath",
+    "controlPlaneAuthPolicy",
+    "customConfigFile",
+    "discoveryAddress",
+    "discoveryRefreshDelay",
+    "drainDuration",
+    "envoyAccessLogService",
+    "envoyMetricsService",
+    "envoyMetricsServiceAddress",
+    "extraStatTags",
+    "fileFlushInterval",
+    "fileFlushMinSizeKb",
+    "gatewayTopology",
+    "holdApplicationUntilProxyStarts",
+    "image",
+    "interceptionMode",
+    "meshId",
+    "parentShutdownDuration",
+    "privateKeyProvider",
+    "proxyAdminPort",
+    "proxyBootstrapTemplatePath",
+    "proxyHeaders",
+    "proxyMetadata",
+    "proxyStatsMatcher",
+    "readinessProbe",
+    "runtimeValues",
+    "sds",
+    "serviceCluster",
+    "statNameLength",
+    "statsCompression",
+    "statsdUdpAddress",
+    "statusPort",
+    "terminationDrainDuration",
+    "tracing",
+    "tracingServiceName",
+    "zipkinAddress",
+];
+
+fn is_port(value: &Value) -> bool {
+    value
+        .as_u64()
+        .is_some_and(|port| port <= u64::from(u16::MAX))
+}
+
+fn is_text(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty())
+}
+
+fn is_map_of_strings(value: &Value) -> bool {
+    let entries = value.as_object();
+    entries.is_some_and(|entries| entries.values().all(Value::is_string))
+}
+
+/// As protobuf writes durations in JSON: seconds, with nine decimals at most.
+fn is_duration(value: &Value) -> bool {
+    let seconds = value.as_str().and_then(|text| text.strip_suffix('s'));
+    seconds.is_some_and(|seconds| {
+        let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        digits(whole) && digits(fraction) && fraction.len() <= 9
+    })
+}
+
+/// Envoy's flag takes seconds.
+fn is_seconds(value: &Value) -> bool {
+    let seconds = value.as_str().and_then(|text| text.strip_suffix('s'));
+    is_duration(value) && seconds.is_some_and(|s| s.parse::<u64>().is_ok_and(|s| s >= 1))
+}
+
+fn is_host_and_port(value: &Value) -> bool {
+    let parts = value.as_str().and_then(|text| text.rsplit_once(':'));
+    parts.is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+    })
+}
+
 impl ProxyConfig {
     /// This config with another laid over it; maps such as `proxyMetadata` are merged. The fields
     /// that injection itself reads are checked; the error names the one that is wrong.
@@ -135,24 +261,18 @@ impl ProxyConfig {
         let Value::Object(merged) = merged else {
             return Ok(self.clone());
         };
-        let config = Self(merged);
-        let port = config.0.get("statusPort");
-        if port.is_some_and(|p| p.as_u64().is_none_or(|p| p > u64::from(u16::MAX))) {
-            return Err("statusPort: is not a port (0 to 65535)".to_owned());
+        for (field, expected, holds) in CHECKS {
+            if merged.get(*field).is_some_and(|value| !holds(value)) {
+                return Err(format!("{field}: is not {expected}"));
+            }
         }
-        let hold = config.0.get("holdApplicationUntilProxyStarts");
-        if hold.is_some_and(|h| !h.is_boolean()) {
-            return Err("holdApplicationUntilProxyStarts: is not true or false".to_owned());
-        }
-        if Interception::parse(config.text("interceptionMode")).is_none() {
-            return Err("interceptionMode: is not REDIRECT, TPROXY or NONE".to_owned());
-        }
-        match config.0.get("proxyMetadata") {
-            None => {}
-            Some(Value::Object(entries)) if entries.values().all(Value::is_string) => {}
-            Some(_) => return Err("proxyMetadata: is not a map of strings".to_owned()),
-        }
-        Ok(config)
+        Ok(Self(merged))
+    }
+
+    /// Fields that Istio's `ProxyConfig` does not have.
+    pub(crate) fn unknown_fields(over: &Map<String, Value>) -> Vec<&str> {
+        let names = over.keys().map(String::as_str);
+        names.filter(|name| !FIELDS.contains(name)).collect()
     }
 
     fn text(&self, key: &str) -> &str {
@@ -213,6 +333,35 @@ impl ProxyConfig {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_field_that_cannot_be_used_is_named_with_what_it_should_be() {
+        for (field, value) in [
+            ("statusPort", serde_json::json!(65536)),
+            ("concurrency", serde_json::json!(-1)),
+            ("concurrency", serde_json::json!("two")),
+            ("drainDuration", serde_json::json!("0.5s")),
+            ("drainDuration", serde_json::json!("45")),
+            ("terminationDrainDuration", serde_json::json!("soon")),
+            ("discoveryAddress", serde_json::json!("istiod")),
+            ("interceptionMode", serde_json::json!("redirect")),
+            ("proxyMetadata", serde_json::json!({"A": 1})),
+            ("image", serde_json::json!("distroless")),
+        ] {
+            let over = Map::from_iter([(field.to_owned(), value)]);
+            let message = ProxyConfig::default().with(over).unwrap_err();
+            assert!(
+                message.starts_with(&format!("{field}: is not ")),
+                "{message}"
+            );
+        }
+        let fine = serde_json::json!({
+            "concurrency": 0, "drainDuration": "23s", "terminationDrainDuration": "0.5s",
+            "discoveryAddress": "istiod-canary.istio-system.svc:15012", "image": {"imageType": "debug"},
+        });
+        let Value::Object(fine) = fine else { return };
+        assert!(ProxyConfig::default().with(fine).is_ok());
+    }
 
     /// The other reader of the same object, in `resources`: a pod is redirected to the ports at
     /// which its proxy is told to listen.

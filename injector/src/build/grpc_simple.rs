@@ -45,6 +45,7 @@ fn mounts() -> Vec<VolumeMount> {
 }
 
 fn init(input: &Input<'_>) -> Container {
+    // Istio's ends in a line feed, which the shell makes a space in the middle of the server's address.
     let namespace = &input.settings.values.global.istio_namespace;
     Container {
         name: "grpc-bootstrap-init".to_owned(),
@@ -54,7 +55,7 @@ fn init(input: &Input<'_>) -> Container {
             field("INSTANCE_IP", "status.podIP"),
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
-            value("ISTIO_NAMESPACE", &format!("{namespace}\n")),
+            value("ISTIO_NAMESPACE", namespace),
         ]),
         volume_mounts: Some(mounts()),
         ..Container::default()

@@ -95,7 +95,9 @@ fn listen(address: &str, transparent: bool) -> Socket {
         Domain::IPV4
     };
     let socket = Socket::new(domain, Type::STREAM, None).unwrap();
-    if transparent {
+    if transparent && address.is_ipv6() {
+        socket.set_ip_transparent_v6(true).unwrap();
+    } else if transparent {
         socket.set_ip_transparent_v4(true).unwrap();
     }
     socket.set_reuse_address(true).unwrap();
@@ -258,64 +260,93 @@ fn tproxy_hands_over_inbound_connections_with_both_addresses_as_they_were() {
     with_pod(|outside| {
         redirect(&["-m", "TPROXY", "-i", "*", "-b", "*"]);
         let proxy = listen("0.0.0.0:15006", true);
-        let mut client = outside.inside(|| connect("10.9.0.2:8080")).unwrap();
+        let client = outside.inside(|| connect("10.9.0.2:8080")).unwrap();
         let connection = accept(&proxy, &client);
         assert_eq!(local_address(&connection), "10.9.0.2:8080");
-        // Later packets of the connection find the same socket, in both directions.
-        let mut connection = TcpStream::from(connection);
-        let mut answer = [0; 4];
-        client.write_all(b"ping").unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        connection.read_exact(&mut answer).unwrap();
-        assert_eq!(&answer, b"ping");
-        connection.write_all(b"pong").unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        client.read_exact(&mut answer).unwrap();
-        assert_eq!(&answer, b"pong");
+        exchange(client, connection);
     });
 }
 
 #[test]
-fn dns_requests_land_at_the_agent_but_the_agents_own_go_out() {
+fn tproxy_does_so_over_ipv6() {
     with_pod(|outside| {
-        redirect(&["-i", "*", "--redirect-dns", "--capture-all-dns"]);
-        let udp = |address: &str| {
-            let socket = std::net::UdpSocket::bind(address).unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
-            socket
-        };
-        let agent = as_proxy(|| udp("127.0.0.1:15053"));
-        let server = outside.inside(move || udp("10.9.0.1:53"));
-        let mut buffer = [0; 16];
-        let application = udp("0.0.0.0:0");
-        application.send_to(b"question", "10.9.0.1:53").unwrap();
-        let (length, from) = agent
-            .recv_from(&mut buffer)
-            .expect("the request reaches the agent");
-        assert_eq!(&buffer[..length], b"question");
-        as_proxy(|| {
-            let upstream = udp("0.0.0.0:0");
-            upstream.send_to(b"upstream", "10.9.0.1:53").unwrap();
-            let (length, from) = server
-                .recv_from(&mut buffer)
-                .expect("the agent's request reaches the server");
-            assert_eq!(&buffer[..length], b"upstream");
-            server.send_to(b"answer", from).unwrap();
-            let (length, _) = upstream
-                .recv_from(&mut buffer)
-                .expect("the answer reaches the agent");
-            assert_eq!(&buffer[..length], b"answer");
-        });
-        // And the agent's answer comes back as from the server that was asked.
-        agent.send_to(b"reply", from).unwrap();
-        let (length, from) = application
-            .recv_from(&mut buffer)
-            .expect("the answer reaches the application");
-        assert_eq!(
-            (&buffer[..length], from.to_string().as_str()),
-            (&b"reply"[..], "10.9.0.1:53")
-        );
+        redirect(&["-m", "TPROXY", "-i", "*", "-b", "*", "--dual-stack"]);
+        let proxy = listen("[::]:15006", true);
+        let client = outside.inside(|| connect("[fd09::2]:8080")).unwrap();
+        let connection = accept(&proxy, &client);
+        assert_eq!(local_address(&connection), "[fd09::2]:8080");
+        exchange(client, connection);
     });
+}
+
+/// Later packets of a connection find the same socket, in both directions.
+fn exchange(mut client: TcpStream, connection: Socket) {
+    let mut connection = TcpStream::from(connection);
+    let mut answer = [0; 4];
+    client.write_all(b"ping").unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"ping");
+    connection.write_all(b"pong").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"pong");
+}
+
+#[test]
+fn dns_requests_land_at_the_agent_but_the_agents_own_go_out() {
+    with_pod(|outside| asks_dns(outside, "127.0.0.1:15053", "10.9.0.1:53", "0.0.0.0:0"));
+}
+
+#[test]
+fn dns_requests_over_ipv6_do_so_too() {
+    with_pod(|outside| asks_dns(outside, "[::1]:15053", "[fd09::1]:53", "[::]:0"));
+}
+
+fn asks_dns(outside: Other, agent: &str, asked: &'static str, any: &str) {
+    redirect(&[
+        "-i",
+        "*",
+        "--redirect-dns",
+        "--capture-all-dns",
+        "--dual-stack",
+    ]);
+    let udp = |address: &str| {
+        let socket = std::net::UdpSocket::bind(address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    };
+    let agent = as_proxy(|| udp(agent));
+    let server = outside.inside(move || udp(asked));
+    let mut buffer = [0; 16];
+    let application = udp(any);
+    application.send_to(b"question", asked).unwrap();
+    let (length, from) = agent
+        .recv_from(&mut buffer)
+        .expect("the request reaches the agent");
+    assert_eq!(&buffer[..length], b"question");
+    as_proxy(|| {
+        let upstream = udp(any);
+        upstream.send_to(b"upstream", asked).unwrap();
+        let (length, from) = server
+            .recv_from(&mut buffer)
+            .expect("the agent's request reaches the server");
+        assert_eq!(&buffer[..length], b"upstream");
+        server.send_to(b"answer", from).unwrap();
+        let (length, _) = upstream
+            .recv_from(&mut buffer)
+            .expect("the answer reaches the agent");
+        assert_eq!(&buffer[..length], b"answer");
+    });
+    // And the agent's answer comes back as from the server that was asked.
+    agent.send_to(b"reply", from).unwrap();
+    let (length, from) = application
+        .recv_from(&mut buffer)
+        .expect("the answer reaches the application");
+    assert_eq!(
+        (&buffer[..length], from.to_string().as_str()),
+        (&b"reply"[..], asked)
+    );
 }
 
 #[test]

@@ -30,6 +30,10 @@ pub const TARGETS: &[Target] = &[
         run: targets::accesslog::run,
     },
     Target {
+        name: "annotations",
+        run: targets::annotations::run,
+    },
+    Target {
         name: "compile",
         run: targets::compile::run,
     },
@@ -84,6 +88,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "routing",
         run: targets::routing::run,
+    },
+    Target {
+        name: "templates",
+        run: targets::templates::run,
     },
 ];
 

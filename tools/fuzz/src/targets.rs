@@ -1,6 +1,7 @@
 //! A file for each target.
 
 pub(crate) mod accesslog;
+pub(crate) mod annotations;
 pub(crate) mod compile;
 pub(crate) mod control;
 pub(crate) mod headers;
@@ -15,3 +16,4 @@ pub(crate) mod inspect;
 pub(crate) mod redirect;
 pub(crate) mod resources;
 pub(crate) mod routing;
+pub(crate) mod templates;

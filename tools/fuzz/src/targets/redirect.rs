@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use clap::Parser;
+use redirect::rules::iptables::{self, IpVersion};
 use redirect::{Environment, Options, rules};
 
 use crate::input::Input;
@@ -13,6 +14,12 @@ const FLAGS: &[&str] = &[
 ];
 
 pub(crate) fn run(bytes: &[u8]) {
+    // What another program printed, or did not.
+    let saved = String::from_utf8_lossy(bytes);
+    for line in iptables::removal(&saved, 1337).lines() {
+        let known = ["*", "-D ", "-F ISTIO_", "-X ISTIO_", "COMMIT"];
+        assert!(known.iter().any(|begin| line.starts_with(begin)), "{line}");
+    }
     let mut input = Input(bytes);
     let mut arguments = vec!["istio-iptables".to_owned()];
     while !input.is_empty() {
@@ -31,5 +38,12 @@ pub(crate) fn run(bytes: &[u8]) {
         let text = rules::replacement(&settings).to_nft_text();
         assert!(text.contains("table"), "{text}");
         assert_eq!(text, rules::replacement(&settings).to_nft_text());
+        for version in [IpVersion::V4, IpVersion::V6] {
+            // No name breaks out of its line.
+            let text = iptables::text(&settings, version);
+            let known = ["* ", "-N ISTIO_", "-A ", "-I ", "COMMIT"];
+            let is_known = |line: &str| known.iter().any(|begin| line.starts_with(begin));
+            assert!(text.lines().all(is_known), "{text}");
+        }
     }
 }
