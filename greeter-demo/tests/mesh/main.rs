@@ -17,6 +17,7 @@ mod gateway;
 mod harness;
 mod host;
 mod interrupted;
+mod kubectl;
 mod outage;
 mod privilege;
 mod probes;
