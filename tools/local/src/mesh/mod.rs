@@ -387,7 +387,7 @@ fn node_object(name: &str, ip: Ipv4Addr) -> Value {
             "topology.kubernetes.io/region": "local",
             "topology.kubernetes.io/zone": "local",
         }},
-        "spec": {"podCIDR": "10.244.0.0/24"},
+        "spec": {"podCIDR": "10.244.0.0/16"},
         "status": {
             "addresses": [{"type": "InternalIP", "address": ip.to_string()}],
             "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],

@@ -49,7 +49,7 @@ impl Machine {
     pub async fn create(images: PathBuf) -> Result<Self, RuntimeError> {
         let config = NetworkConfig {
             // As [`SERVICES`], one node's share of what clusters use.
-            pod_cidr: Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 24),
+            pod_cidr: Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16),
             service_cidr: SERVICES,
             node_ip: Ipv4Addr::new(10, 244, 0, 1),
         };
