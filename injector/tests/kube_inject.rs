@@ -271,3 +271,35 @@ fn collect(value: &Value, pointer: String, into: &mut Vec<String>) {
     }
     into.push(pointer);
 }
+
+#[test]
+fn a_template_from_a_values_file_is_run_beside_the_sidecars() {
+    let directory = tempfile::tempdir().unwrap();
+    let values = directory.path().join("values.yaml");
+    let template = "sidecarInjectorWebhook:\n  templates:\n    team: |\n      metadata:\n        labels:\n          \
+                    team: {{ index .ObjectMeta.Labels `app` | default `nobody` }}\n";
+    std::fs::write(&values, template).unwrap();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels: {app: web}\n  annotations: \
+               {inject.istio.io/templates: 'sidecar,team'}\nspec: {containers: [{name: web, image: web:1}]}\n";
+    let args = KubeInjectArgs {
+        filename: "-".into(),
+        values_files: vec![values],
+        ..KubeInjectArgs::default()
+    };
+    let mut out = Vec::new();
+    run(&args, &mut pod.as_bytes(), &mut out).unwrap();
+    let injected = documents(&String::from_utf8(out).unwrap());
+    assert_eq!(injected[0]["metadata"]["labels"]["team"], "web");
+    assert_eq!(
+        names(&injected[0]["spec"]["initContainers"]),
+        ["istio-init", "istio-proxy"]
+    );
+    let unknown = pod.replace("sidecar,team", "team,none");
+    let message = run(&args, &mut unknown.as_bytes(), &mut Vec::new())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("`none`") && message.contains("team"),
+        "{message}"
+    );
+}

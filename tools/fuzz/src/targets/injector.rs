@@ -30,38 +30,14 @@ pub(crate) fn run(bytes: &[u8]) {
 
 /// A review with some of its values replaced, by others of it or by what does not fit.
 fn edited(bytes: &[u8]) -> Value {
-    let mut review = json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "u-1", "kind": {"version": "v1", "kind": "Pod"}, "namespace": "shop", "operation": "CREATE",
-            "object": {
-                "metadata": {
-                    "generateName": "web-5d4f-", "labels": {"app": "web", "pod-template-hash": "5d4f", "sidecar.istio.io/inject": "true"},
-                    "annotations": {
-                        "prometheus.io/port": "9090", "proxy.istio.io/config": "concurrency: 1",
-                        "sidecar.istio.io/status": "{\"initContainers\":[\"istio-init\"],\"containers\":[\"istio-proxy\"],\"volumes\":[\"v\"],\"imagePullSecrets\":null,\"revision\":\"default\"}",
-                        "proxy.istio.io/overrides": "{\"containers\":[{\"name\":\"istio-proxy\",\"image\":\"auto\"}]}",
-                    },
-                    "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f", "controller": true}],
-                },
-                "spec": {
-                    "securityContext": {"fsGroup": 1},
-                    "volumes": [{"name": "v", "emptyDir": {}}],
-                    "imagePullSecrets": [{"name": "s"}],
-                    "initContainers": [{"name": "istio-init", "image": "i"}, {"name": "own", "restartPolicy": "Always", "startupProbe": {"tcpSocket": {"port": "http"}}}],
-                    "containers": [
-                        {"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
-                         "env": [{"name": "A", "value": "1"}], "volumeMounts": [{"name": "v", "mountPath": "/v"}],
-                         "livenessProbe": {"httpGet": {"port": "http", "path": "/live", "httpHeaders": [{"name": "Host", "value": "h"}]}},
-                         "readinessProbe": {"grpc": {"port": 80}}, "lifecycle": {"preStop": {"httpGet": {"port": 80}}}},
-                        {"name": "istio-proxy", "image": "auto", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 7}},
-                    ],
-                },
-            },
-        },
+    static REVIEW: OnceLock<(Value, Vec<String>)> = OnceLock::new();
+    let (review, pointers) = REVIEW.get_or_init(|| {
+        let review = whole();
+        let mut pointers = Vec::new();
+        collect(&review, String::new(), &mut pointers);
+        (review, pointers)
     });
-    let mut pointers = Vec::new();
-    collect(&review, String::new(), &mut pointers);
+    let mut review = review.clone();
     let odd = [
         json!(null),
         json!(true),
@@ -91,6 +67,40 @@ fn edited(bytes: &[u8]) -> Value {
         }
     }
     review
+}
+
+/// A review of a pod with a part of every kind that injection reads.
+fn whole() -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "u-1", "kind": {"version": "v1", "kind": "Pod"}, "namespace": "shop", "operation": "CREATE",
+            "object": {
+                "metadata": {
+                    "generateName": "web-5d4f-", "labels": {"app": "web", "pod-template-hash": "5d4f", "sidecar.istio.io/inject": "true"},
+                    "annotations": {
+                        "prometheus.io/port": "9090", "proxy.istio.io/config": "concurrency: 1",
+                        "sidecar.istio.io/status": "{\"initContainers\":[\"istio-init\"],\"containers\":[\"istio-proxy\"],\"volumes\":[\"v\"],\"imagePullSecrets\":null,\"revision\":\"default\"}",
+                        "proxy.istio.io/overrides": "{\"containers\":[{\"name\":\"istio-proxy\",\"image\":\"auto\"}]}",
+                    },
+                    "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f", "controller": true}],
+                },
+                "spec": {
+                    "securityContext": {"fsGroup": 1},
+                    "volumes": [{"name": "v", "emptyDir": {}}],
+                    "imagePullSecrets": [{"name": "s"}],
+                    "initContainers": [{"name": "istio-init", "image": "i"}, {"name": "own", "restartPolicy": "Always", "startupProbe": {"tcpSocket": {"port": "http"}}}],
+                    "containers": [
+                        {"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
+                         "env": [{"name": "A", "value": "1"}], "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+                         "livenessProbe": {"httpGet": {"port": "http", "path": "/live", "httpHeaders": [{"name": "Host", "value": "h"}]}},
+                         "readinessProbe": {"grpc": {"port": 80}}, "lifecycle": {"preStop": {"httpGet": {"port": 80}}}},
+                        {"name": "istio-proxy", "image": "auto", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 7}},
+                    ],
+                },
+            },
+        },
+    })
 }
 
 fn collect(value: &Value, at: String, into: &mut Vec<String>) {
