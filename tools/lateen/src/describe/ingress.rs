@@ -160,13 +160,17 @@ fn addresses(ingress: &Ingress) -> Vec<String> {
         .collect()
 }
 
+/// Some load balancers have a name alone.
 fn address(ingress: &Ingress) -> &str {
-    let balanced = text(&ingress.service, "/status/loadBalancer/ingress/0/ip");
+    let balanced = |field| {
+        let path = format!("/status/loadBalancer/ingress/0/{field}");
+        text(&ingress.service, &path)
+    };
     let host = ingress
         .pods
         .first()
         .map_or("", |pod| text(pod, "/status/hostIP"));
-    [balanced, host]
+    [balanced("ip"), balanced("hostname"), host]
         .into_iter()
         .find(|ip| !ip.is_empty())
         .unwrap_or("unknown")
