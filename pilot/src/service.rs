@@ -63,6 +63,8 @@ pub struct Opener {
 /// A data plane that is served.
 pub struct Client {
     proxy: Proxy,
+    /// It proved who it is: private keys are for nobody else.
+    is_known: bool,
     registered: Registered,
     /// The number of the last state of the world that reached it.
     reached: AtomicU64,
@@ -106,6 +108,7 @@ impl Configuration for Port {
             node::check(caller, node, &proxy.pod.namespace)
                 .map_err(|error| Status::permission_denied(error.to_string()))?;
         }
+        let is_known = opener.identity.is_some();
         tracing::info!(node = %proxy.id, protocol = report.protocol(), "connected");
         let registered = self.discovery.connections.register(Connection {
             id: String::new(),
@@ -120,6 +123,7 @@ impl Configuration for Port {
         });
         Ok(Client {
             proxy,
+            is_known,
             registered,
             reached: AtomicU64::new(self.discovery.world.now().number),
         })
@@ -135,6 +139,9 @@ impl Configuration for Port {
         type_url: TypeUrl,
         subscription: &Subscription,
     ) -> Vec<Arc<Resource>> {
+        if type_url == TypeUrl::Secret && !client.is_known {
+            return Vec::new();
+        }
         let snapshot = &self.discovery.world.now().snapshot;
         let translator = &self.discovery.translator;
         let mut resources = Vec::new();

@@ -474,3 +474,31 @@ async fn a_stream_that_is_old_enough_is_ended_so_that_its_client_proves_itself_a
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     assert!(status.message().contains("connect again"), "{status}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_keys_are_given_to_nobody_on_the_plaintext_port() {
+    let gateway = r#"
+---
+{"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "g", "namespace": "default"}, "spec": {"servers": [
+  {"port": {"number": 443, "name": "s", "protocol": "HTTPS"}, "hosts": ["*"], "tls": {"mode": "SIMPLE", "credentialName": "c"}}]}}
+---
+{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "c", "namespace": "default"}, "data": {"tls.crt": "Q0VSVA==", "tls.key": "S0VZ"}}
+"#;
+    let pilot = Pilot::start(&format!("{GREETER}{gateway}")).await;
+    let router = || node("router~127.0.0.11~g-1.default~default.svc.cluster.local");
+    let asked = |type_url, names: &[&str]| DeltaDiscoveryRequest {
+        node: router(),
+        ..subscribe(type_url, names)
+    };
+    let mut stream = delta(&pilot, asked(TypeUrl::Listener, &["*"])).await;
+    let listeners = stream.response().await;
+    assert_eq!(names(&listeners), ["0.0.0.0_443"]);
+    stream.send(ack(&listeners)).await;
+    stream
+        .send(asked(TypeUrl::Secret, &["kubernetes://c"]))
+        .await;
+    let secrets = stream.response().await;
+    assert_eq!(secrets.type_url, TypeUrl::Secret.as_str());
+    assert_eq!(names(&secrets), Vec::<&str>::new());
+    assert_eq!(secrets.removed_resources, ["kubernetes://c"]);
+}
