@@ -55,8 +55,9 @@ fn a_plain_service_is_reached_by_port_forward() {
             .expect("LATEEN_BIN starts"),
     );
     let mut said = String::new();
-    let output = forward.0.stdout.take().expect("a pipe");
-    BufReader::new(output).read_line(&mut said).expect("a line");
+    // Kept open: it has more to say.
+    let mut output = BufReader::new(forward.0.stdout.take().expect("a pipe"));
+    output.read_line(&mut said).expect("a line");
     // Forwarding from 127.0.0.1:40001 -> 8081
     let from = said.split_whitespace().nth(2).expect("where").to_owned();
     let url = format!("http://{from}/ping");
