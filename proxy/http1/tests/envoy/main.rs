@@ -95,29 +95,32 @@ fn normal(forwarded: &[u8]) -> String {
 /// The answer's status and content, read without the codec: it may be one that the codec refuses.
 fn read_answer(stream: &mut TcpStream) -> (u16, String) {
     let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut ended = false;
     loop {
-        let n = stream.read(&mut buffer).expect("an answer in time");
-        all.extend_from_slice(&buffer[..n]);
+        // An interim answer and the final one may have come in one read.
+        while all.starts_with(b"HTTP/1.1 1")
+            && let Some(end) = all.windows(4).position(|bytes| bytes == b"\r\n\r\n")
+        {
+            all.drain(..end + 4);
+        }
         let text = String::from_utf8_lossy(&all);
-        let Some((head, content)) = text.split_once("\r\n\r\n") else {
-            assert!(n > 0, "closed without an answer: {text:?}");
-            continue;
-        };
-        if head.starts_with("HTTP/1.1 1") {
-            all.drain(..head.len() + 4);
-            continue;
+        if let Some((head, content)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .split("\r\n")
+                .find_map(|l| l.strip_prefix("content-length: "))
+                .filter(|_| !head.starts_with("HTTP/1.1 304"))
+                .map_or(0, |l| l.parse().unwrap());
+            if content.len() >= length || ended {
+                return (
+                    head[9..].split(' ').next().unwrap().parse().unwrap(),
+                    content.to_owned(),
+                );
+            }
         }
-        let length = head
-            .split("\r\n")
-            .find_map(|l| l.strip_prefix("content-length: "))
-            .filter(|_| !head.starts_with("HTTP/1.1 304"))
-            .map_or(0, |l| l.parse().unwrap());
-        if content.len() >= length || n == 0 {
-            return (
-                head[9..].split(' ').next().unwrap().parse().unwrap(),
-                content.to_owned(),
-            );
-        }
+        assert!(!ended, "closed without an answer: {text:?}");
+        let n = stream.read(&mut buffer).expect("an answer in time");
+        ended = n == 0;
+        all.extend_from_slice(&buffer[..n]);
     }
 }
 
