@@ -2,8 +2,33 @@
 
 use std::fmt::Write;
 
-use x509_parser::objects::{oid_registry, oid2abbrev};
+use x509_parser::asn1_rs::ToDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+/// OpenSSL's short names of attributes.
+const NAMES: [(&str, &str); 21] = [
+    ("2.5.4.3", "CN"),
+    ("2.5.4.4", "SN"),
+    ("2.5.4.5", "serialNumber"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.9", "street"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+    ("2.5.4.12", "title"),
+    ("2.5.4.13", "description"),
+    ("2.5.4.15", "businessCategory"),
+    ("2.5.4.17", "postalCode"),
+    ("2.5.4.41", "name"),
+    ("2.5.4.42", "GN"),
+    ("2.5.4.43", "initials"),
+    ("2.5.4.46", "dnQualifier"),
+    ("2.5.4.65", "pseudonym"),
+    ("0.9.2342.19200300.100.1.1", "UID"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("1.2.840.113549.1.9.1", "emailAddress"),
+];
 
 /// The last part first, parts without spaces between.
 pub(crate) fn rfc2253(name: &X509Name<'_>) -> String {
@@ -23,17 +48,18 @@ pub(crate) fn rfc2253(name: &X509Name<'_>) -> String {
 }
 
 fn add(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
-    let kind = attribute.attr_type();
-    match oid2abbrev(kind, oid_registry()) {
-        Ok(short) => text.push_str(short),
-        Err(_) => text.push_str(&kind.to_id_string()),
-    }
-    text.push('=');
-    match attribute.as_str() {
-        Ok(value) => escape(text, value),
-        Err(_) => {
-            text.push('#');
-            for byte in attribute.attr_value().data {
+    let kind = attribute.attr_type().to_id_string();
+    let short = NAMES.iter().find(|(id, _)| *id == kind);
+    match (short, attribute.as_str()) {
+        (Some((_, short)), Ok(value)) => {
+            let _ = write!(text, "{short}=");
+            escape(text, value);
+        }
+        // What has no name or is no text is written as it is encoded.
+        _ => {
+            let name = short.map_or(kind.as_str(), |(_, short)| short);
+            let _ = write!(text, "{name}=#");
+            for byte in attribute.attr_value().to_der_vec().unwrap_or_default() {
                 let _ = write!(text, "{byte:02X}");
             }
         }
@@ -80,6 +106,7 @@ mod tests {
             (DnType::OrganizationName, "a, b+c; \"d\" <e> \\f"),
             (DnType::OrganizationalUnitName, " #x y "),
             (DnType::LocalityName, "#M\u{fc}nchen"),
+            (DnType::CustomDnType(vec![1, 2, 3, 4]), "x"),
             (DnType::CommonName, "client.example.com"),
         ] {
             name.push(kind, value);
@@ -88,7 +115,7 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.self_signed(&key).unwrap();
         let (_, read) = X509Certificate::from_der(certificate.der()).unwrap();
-        let expected = r#"CN=client.example.com,L=\#M\C3\BCnchen,OU=\ #x y\ ,O=a\, b\+c\; \"d\" \<e\> \\f,C=DE"#;
+        let expected = r#"CN=client.example.com,1.2.3.4=#0C0178,L=\#M\C3\BCnchen,OU=\ #x y\ ,O=a\, b\+c\; \"d\" \<e\> \\f,C=DE"#;
         assert_eq!(rfc2253(read.subject()), expected);
     }
 }
