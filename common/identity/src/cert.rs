@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -79,6 +79,43 @@ pub fn leaf_identity(chain: &[CertificateDer<'_>]) -> Option<SpiffeId> {
         (Some(uri), None) => uri.parse().ok(),
         _ => None,
     }
+}
+
+/// The public key of a certificate of any version of X.509.
+///
+/// # Errors
+/// Not an X.509 certificate.
+pub fn public_key(
+    certificate: &CertificateDer<'_>,
+) -> Result<SubjectPublicKeyInfoDer<'static>, CertError> {
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|e| CertError::Der(e.to_string()))?;
+    Ok(parsed.public_key().raw.to_vec().into())
+}
+
+/// The DNS names of a server's certificate in lower case; its common name where it has no alternative ones.
+///
+/// # Errors
+/// Not an X.509 certificate.
+pub fn dns_names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, CertError> {
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|e| CertError::Der(e.to_string()))?;
+    let alternative = parsed.subject_alternative_name().ok().flatten();
+    let names: Vec<&str> = match alternative {
+        Some(names) => {
+            let all = names.value.general_names.iter();
+            let dns = all.filter_map(|name| match name {
+                GeneralName::DNSName(name) => Some(*name),
+                _ => None,
+            });
+            dns.collect()
+        }
+        None => {
+            let common = parsed.subject().iter_common_name();
+            common.filter_map(|name| name.as_str().ok()).collect()
+        }
+    };
+    Ok(names.iter().map(|name| name.to_ascii_lowercase()).collect())
 }
 
 /// SHA-256 of the certificate, in lower-case hexadecimal.

@@ -13,6 +13,7 @@ mod peer;
 mod random;
 mod report;
 mod stream;
+mod subject;
 mod telemetry;
 mod timers;
 mod tls;

@@ -5,10 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use graph::manager::ClientCertDetails;
-use graph::tls::{PeerNames, SanKind};
+use graph::tls::{PeerNames, Pins, SanKind};
 use rustls::pki_types::CertificateDer;
+use sha2::Digest;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::subject::rfc2253;
 
 /// Facts of a verified certificate.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,8 @@ pub(crate) struct Certificate {
     pub(crate) subject: String,
     /// SHA-256 of the certificate, lower-case hex.
     pub(crate) hash: String,
+    /// SHA-256 of its public key.
+    key: [u8; 32],
     /// The end of its life, in seconds since the epoch.
     not_after: i64,
 }
@@ -30,8 +35,9 @@ impl Certificate {
     pub(crate) fn read(leaf: &CertificateDer<'_>) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
         let mut facts = Certificate {
-            subject: parsed.subject().to_string(),
+            subject: rfc2253(parsed.subject()),
             hash: hash(leaf),
+            key: sha2::Sha256::digest(parsed.public_key().raw).into(),
             not_after: parsed.validity().not_after.timestamp(),
             ..Certificate::default()
         };
@@ -60,8 +66,9 @@ impl Certificate {
         let uris: Vec<&str> = self.uris.iter().map(|u| &**u).collect();
         let dns: Vec<&str> = self.dns.iter().map(|d| &**d).collect();
         let mut text = Vec::new();
+        let own_uri = [local_uri];
         let facts = routing::xfcc::Certificates {
-            local_uris: &[local_uri],
+            local_uris: if local_uri.is_empty() { &[] } else { &own_uri },
             hash: &self.hash,
             subject: &self.subject,
             uris: &uris,
@@ -79,6 +86,12 @@ impl Certificate {
             .ok()
             .and_then(|since| i64::try_from(since.as_secs()).ok())
             .is_some_and(|now| now <= self.not_after)
+    }
+
+    /// Whether it is one of those asked for.
+    pub(crate) fn is_pinned(&self, pins: &Pins) -> bool {
+        let own = |sum: &[u8; 32]| hex(sum) == self.hash;
+        pins.is_empty() || pins.keys.contains(&self.key) || pins.certificates.iter().any(own)
     }
 
     /// Whether it has one of the names asked for.
@@ -119,9 +132,12 @@ fn url_encoded_pem(chain: &[CertificateDer<'_>]) -> String {
 }
 
 fn hash(der: &[u8]) -> String {
+    hex(&sha2::Sha256::digest(der))
+}
+
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(der);
-    digest
+    bytes
         .iter()
         .fold(String::with_capacity(64), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");

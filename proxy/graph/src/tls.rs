@@ -18,6 +18,8 @@ pub struct DownstreamTls {
     pub require_client_certificate: bool,
     /// What the client's certificate must name, besides leading to the roots; none: any.
     pub peers: PeerNames,
+    /// Which certificate it must be.
+    pub pins: Pins,
     /// The first URI name of the certificate shown to clients; empty: it has none.
     pub local_uri: Arc<str>,
 }
@@ -74,6 +76,24 @@ impl UpstreamTls {
 pub struct PeerNames {
     /// Patterns over URI and DNS names.
     pub names: Arc<[SanMatch]>,
+}
+
+/// Which certificates a peer's must be one of (`verify_certificate_hash`, `verify_certificate_spki`): one entry of either
+/// list is enough, none asks nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pins {
+    /// SHA-256 of whole certificates.
+    pub certificates: Arc<[[u8; 32]]>,
+    /// SHA-256 of their public keys (`SubjectPublicKeyInfo`).
+    pub keys: Arc<[[u8; 32]]>,
+}
+
+impl Pins {
+    /// Whether nothing is asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.certificates.is_empty() && self.keys.is_empty()
+    }
 }
 
 /// A pattern over one kind of subject alternative name.

@@ -25,6 +25,9 @@ pub struct Config {
     /// Whether methods are taken beyond those that Envoy's parser knows (`allow_custom_methods`); else
     /// [`Error::Method`](crate::Error::Method).
     pub allow_custom_methods: bool,
+    /// Whether targets of https are refused with [`Error::HttpsInPlaintext`](crate::Error::HttpsInPlaintext): where
+    /// this is the edge, and the connection no TLS.
+    pub refuse_https: bool,
     /// Informational responses before the final one, of a client. Beyond it:
     /// [`Error::TooManyInformational`](crate::Error::TooManyInformational). They are passed on at once, whether or not
     /// the client takes them.
@@ -41,6 +44,7 @@ impl Default for Config {
             max_fields: 100,
             accept_http_10: false,
             allow_custom_methods: false,
+            refuse_https: false,
             max_informational: 32,
             max_chunk_line: 1024,
         }

@@ -26,6 +26,8 @@ pub enum Error {
     Fragment,
     /// The request target is of another scheme than http and https.
     Scheme,
+    /// The request target is of https, on a connection to the edge that is no TLS.
+    HttpsInPlaintext,
     /// A request without `host` (RFC 9112, 3.2).
     HostMissing,
     /// More than one `host` (RFC 9112, 3.2).
@@ -77,6 +79,7 @@ impl Error {
         match self {
             Error::HeadTooLarge | Error::TooManyFields => 431,
             Error::Http10 | Error::Version => 426,
+            Error::HttpsInPlaintext => 403,
             Error::TransferEncoding => 501,
             Error::Unsolicited
             | Error::UnexpectedUpgrade
@@ -97,6 +100,7 @@ impl Error {
             Error::Target => "http1.invalid_url",
             Error::Fragment => "path_normalization_failed",
             Error::Scheme => "http1.invalid_scheme",
+            Error::HttpsInPlaintext => "http1.https_url_on_plaintext_connection",
             Error::Authority => "http.invalid_authority",
             Error::HostMissing => "missing_host_header",
             Error::InvalidCharacter => "http1.invalid_characters",
@@ -123,6 +127,7 @@ impl fmt::Display for Error {
             Error::Target => "malformed request target",
             Error::Fragment => "fragment in the request target",
             Error::Scheme => "scheme other than http and https",
+            Error::HttpsInPlaintext => "target of https on a connection without TLS",
             Error::HostMissing => "no host field",
             Error::HostRepeated => "several host fields",
             Error::Authority => "malformed host or authority",

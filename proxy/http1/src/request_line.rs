@@ -47,7 +47,7 @@ pub(crate) fn read<'a>(line: &'a [u8], config: &Config) -> Result<RequestLine<'a
     Ok(RequestLine {
         method,
         version,
-        target: target_of(method, target)?,
+        target: target_of(method, target, config)?,
     })
 }
 
@@ -66,7 +66,7 @@ fn version_of(version: Option<&[u8]>) -> Result<Version, Error> {
     }
 }
 
-fn target_of<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Error> {
+fn target_of<'a>(method: &[u8], target: &'a [u8], config: &Config) -> Result<Target<'a>, Error> {
     if target.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
         return Err(Error::InvalidCharacter);
     }
@@ -87,11 +87,11 @@ fn target_of<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Error> {
         [b'/', ..] => Ok(Target::Path(target)),
         b"*" if method == b"OPTIONS" => Ok(Target::Path(target)),
         [b'*', ..] => Err(Error::Target),
-        _ => absolute(method, target),
+        _ => absolute(method, target, config),
     }
 }
 
-fn absolute<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Error> {
+fn absolute<'a>(method: &[u8], target: &'a [u8], config: &Config) -> Result<Target<'a>, Error> {
     let letters = target
         .iter()
         .take_while(|b| b.is_ascii_alphabetic())
@@ -101,8 +101,12 @@ fn absolute<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Error> {
         .strip_prefix(b"://")
         .filter(|_| !scheme.is_empty())
         .ok_or(Error::RequestLine)?;
-    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+    let https = scheme.eq_ignore_ascii_case(b"https");
+    if !https && !scheme.eq_ignore_ascii_case(b"http") {
         return Err(Error::Scheme);
+    }
+    if https && config.refuse_https {
+        return Err(Error::HttpsInPlaintext);
     }
     let end = rest
         .iter()

@@ -95,8 +95,11 @@ impl Compiler {
                     None => None,
                 };
                 let identity = secrets.get(&shared.identity.as_ref()?.name)?;
+                let others = shared.others.iter().map(|r| secrets.get(&r.name));
+                let identities = std::iter::once(Some(identity)).chain(others);
+                let identities: Vec<_> = identities.collect::<Option<_>>()?;
                 let server = Server {
-                    identity,
+                    identities: identities.clone(),
                     roots,
                     required: context.require_client_certificate,
                     alpn: &shared.alpn,
@@ -110,6 +113,7 @@ impl Compiler {
                         settings
                             .server(&Server {
                                 alpn: &none,
+                                identities,
                                 ..server
                             })
                             .ok()?,

@@ -153,6 +153,7 @@ fn filter_chain(given: &Chain, network: &Network, config: Config) -> FilterChain
                 local_uri: served.local_uri,
                 require_client_certificate: context.require_client_certificate,
                 peers: context.shared.peers.clone(),
+                pins: context.shared.pins.clone(),
             })),
         });
     FilterChain {

@@ -13,8 +13,9 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     tls_parameters::TlsProtocol,
 };
 use envoy_types::pb::google::protobuf::Any;
-use graph::tls::{HTTP1_IN_HTTP2, PeerNames, SanKind, SanMatch};
+use graph::tls::{HTTP1_IN_HTTP2, PeerNames, Pins, SanKind, SanMatch};
 
+use super::pin;
 use crate::place::{Compiled, Place, take};
 use crate::source::{self, SecretSource};
 use crate::text;
@@ -42,9 +43,12 @@ pub(crate) struct Reference {
 pub(crate) struct Shared {
     /// The certificate shown to the peer.
     pub(crate) identity: Option<Reference>,
+    /// More certificates of a server, of which the caller's wishes choose one.
+    pub(crate) others: Vec<Reference>,
     /// The roots to which the peer's chain must lead; none: any chain is taken.
     pub(crate) roots: Option<Reference>,
     pub(crate) peers: PeerNames,
+    pub(crate) pins: Pins,
     pub(crate) alpn: Arc<[Vec<u8>]>,
     pub(crate) versions: Versions,
 }
@@ -86,7 +90,7 @@ impl Downstream {
 impl Shared {
     /// The secrets that must be there.
     pub(crate) fn references(&self) -> impl Iterator<Item = &Reference> {
-        self.identity.iter().chain(&self.roots)
+        self.identity.iter().chain(&self.others).chain(&self.roots)
     }
 }
 
@@ -114,6 +118,18 @@ pub(crate) fn upstream(
     take!(place, &context, UpstreamTlsContext { common_tls_context, sni, auto_sni_san_validation }
         refuse {} note { auto_host_sni, allow_renegotiation, enforce_rsa_key_usage } inert { max_session_keys });
     let shared = shared(&place, common_tls_context)?;
+    if !shared.others.is_empty() {
+        return Err(place.refuse(
+            "common_tls_context.tls_certificate_sds_secret_configs",
+            "names several certificates; a client has one",
+        ));
+    }
+    if !shared.pins.is_empty() {
+        return Err(place.refuse(
+            "common_tls_context.validation_context_type",
+            "verify_certificate_hash and verify_certificate_spki are not supported towards servers",
+        ));
+    }
     let context = Upstream {
         shared,
         verify_sni: *auto_sni_san_validation,
@@ -177,29 +193,21 @@ fn shared(place: &Place<'_>, given: &Option<CommonTlsContext>) -> Compiled<Share
         tls_certificates, tls_certificate_provider_instance, custom_tls_certificate_selector,
         tls_certificate_certificate_provider, tls_certificate_certificate_provider_instance, custom_handshaker,
     } note { key_log } inert {});
-    let identity = match tls_certificate_sds_secret_configs.as_slice() {
-        [] => None,
-        [one] => Some(reference(
-            &place.item("tls_certificate_sds_secret_configs", 0),
-            one,
-            Role::Identity,
-        )?),
-        _ => {
-            return Err(place.refuse(
-                "tls_certificate_sds_secret_configs",
-                "names several certificates; only one is supported",
-            ));
-        }
-    };
-    let (roots, names) = match validation_context_type {
-        None => (None, Vec::new()),
+    let mut identities = Vec::with_capacity(tls_certificate_sds_secret_configs.len());
+    for (index, one) in tls_certificate_sds_secret_configs.iter().enumerate() {
+        let place = place.item("tls_certificate_sds_secret_configs", index);
+        identities.push(reference(&place, one, Role::Identity)?);
+    }
+    let mut identities = identities.into_iter();
+    let (roots, (names, pins)) = match validation_context_type {
+        None => (None, Default::default()),
         Some(ValidationContextType::ValidationContextSdsSecretConfig(config)) => (
             Some(reference(
                 &place.field("validation_context_sds_secret_config"),
                 config,
                 Role::Roots,
             )?),
-            Vec::new(),
+            Default::default(),
         ),
         Some(ValidationContextType::CombinedValidationContext(combined)) => {
             let place = place.field("combined_validation_context");
@@ -215,11 +223,11 @@ fn shared(place: &Place<'_>, given: &Option<CommonTlsContext>) -> Compiled<Share
                 config,
                 Role::Roots,
             )?;
-            let names = match default_validation_context {
-                Some(context) => names(&place.field("default_validation_context"), context)?,
-                None => Vec::new(),
+            let peers = match default_validation_context {
+                Some(context) => peers(&place.field("default_validation_context"), context)?,
+                None => Default::default(),
             };
-            (Some(roots), names)
+            (Some(roots), peers)
         }
         Some(_) => {
             return Err(place.refuse(
@@ -229,11 +237,13 @@ fn shared(place: &Place<'_>, given: &Option<CommonTlsContext>) -> Compiled<Share
         }
     };
     Ok(Shared {
-        identity,
+        identity: identities.next(),
+        others: identities.collect(),
         roots,
         peers: PeerNames {
             names: names.into(),
         },
+        pins,
         alpn: alpn_protocols
             .iter()
             .map(|p| p.clone().into_bytes())
@@ -254,12 +264,15 @@ fn reference(place: &Place<'_>, given: &SdsSecretConfig, role: Role) -> Compiled
     })
 }
 
-/// What the peer's certificate must name; trust itself must come by a secret.
-fn names(place: &Place<'_>, given: &CertificateValidationContext) -> Compiled<Vec<SanMatch>> {
-    take!(place, given, CertificateValidationContext { match_typed_subject_alt_names }
-        refuse {
-            trusted_ca, ca_certificate_provider_instance, system_root_certs, verify_certificate_spki,
-            verify_certificate_hash, match_subject_alt_names, require_signed_certificate_timestamp, crl,
+/// What the peer's certificate must name and be; trust itself must come by a secret.
+fn peers(
+    place: &Place<'_>,
+    given: &CertificateValidationContext,
+) -> Compiled<(Vec<SanMatch>, Pins)> {
+    take!(place, given, CertificateValidationContext {
+            match_typed_subject_alt_names, verify_certificate_spki, verify_certificate_hash,
+        } refuse {
+            trusted_ca, ca_certificate_provider_instance, system_root_certs, match_subject_alt_names, require_signed_certificate_timestamp, crl,
             allow_expired_certificate, trust_chain_verification, custom_validator_config, only_verify_leaf_cert_crl,
             max_verify_depth,
         }
@@ -279,7 +292,35 @@ fn names(place: &Place<'_>, given: &CertificateValidationContext) -> Compiled<Ve
             pattern: text::matcher(&place, "matcher", matcher)?,
         });
     }
-    Ok(names)
+    let pins = Pins {
+        certificates: sums(
+            place,
+            "verify_certificate_hash",
+            verify_certificate_hash,
+            pin::hexadecimal,
+        )?,
+        keys: sums(
+            place,
+            "verify_certificate_spki",
+            verify_certificate_spki,
+            pin::base64,
+        )?,
+    };
+    Ok((names, pins))
+}
+
+/// The sums that a field holds.
+fn sums(
+    place: &Place<'_>,
+    field: &str,
+    texts: &[String],
+    read: fn(&str) -> Option<[u8; 32]>,
+) -> Compiled<Arc<[[u8; 32]]>> {
+    let one = |text: &String| {
+        let shown = text.escape_debug();
+        read(text).ok_or_else(|| place.refuse(field, format!("`{shown}` is no SHA-256")))
+    };
+    texts.iter().map(one).collect()
 }
 
 fn versions(place: &Place<'_>, given: &Option<TlsParameters>) -> Compiled<Versions> {

@@ -12,6 +12,7 @@ use identity::cert::{self, Validity};
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
+use super::choice::Shown;
 use super::context::Role;
 use super::provider;
 use crate::place::{Compiled, Place, take};
@@ -19,7 +20,7 @@ use crate::place::{Compiled, Place, take};
 /// A secret that can be used.
 pub(crate) enum Secret {
     Identity {
-        key: Arc<CertifiedKey>,
+        shown: Shown,
         /// The last second of the leaf's life, since the epoch.
         end: u64,
         /// The workload that the leaf names; empty: none.
@@ -78,14 +79,28 @@ fn identity(place: &Place<'_>, given: &TlsCertificate) -> Compiled<Secret> {
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let uri = cert::leaf_identity(&chain).map_or_else(Arc::default, |id| id.to_string().into());
-    let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|e| {
+    let unusable = |e: &str| {
         place.refuse(
             "private_key",
             format!("cannot be used with the certificate: {e}"),
         )
-    })?;
+    };
+    let signing = provider()
+        .key_provider
+        .load_private_key(key)
+        .map_err(|e| unusable(&e.to_string()))?;
+    let public = cert::public_key(leaf).map_err(|e| unusable(&e.to_string()))?;
+    // The library's own comparison reads certificates of version 3 alone, and serves those of version 1 as well.
+    if signing.public_key().is_some_and(|own| own != public) {
+        return Err(unusable("it is the key of another one"));
+    }
+    let names = cert::dns_names(leaf).map_err(|e| unusable(&e.to_string()))?;
+    let key = CertifiedKey::new(chain, signing);
     Ok(Secret::Identity {
-        key: Arc::new(key),
+        shown: Shown {
+            key: Arc::new(key),
+            names: names.into(),
+        },
         end,
         uri,
     })

@@ -5,11 +5,13 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
 use rustls::client::{ClientSessionMemoryCache, Resumption};
-use rustls::server::WebPkiClientVerifier;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::DefaultTimeProvider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
+use super::choice::{Choice, Shown};
+use super::clients::ClientVerifier;
 use super::context::Versions;
 use super::provider;
 use super::resumption::{Remaining, Sessions, Tickets};
@@ -35,7 +37,7 @@ pub(crate) struct Settings {
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ServerKey {
-    identity: u64,
+    identities: Vec<u64>,
     roots: Option<u64>,
     required: bool,
     alpn: Arc<[Vec<u8>]>,
@@ -52,7 +54,8 @@ struct ClientKey {
 
 /// What a server's settings are made of.
 pub(crate) struct Server<'a> {
-    pub(crate) identity: &'a Stored,
+    /// One at least.
+    pub(crate) identities: Vec<&'a Stored>,
     pub(crate) roots: Option<&'a Stored>,
     /// A client must show a certificate; else it may.
     pub(crate) required: bool,
@@ -85,7 +88,7 @@ impl Settings {
     /// A secret is of the wrong kind, or the TLS library refuses it.
     pub(crate) fn server(&mut self, of: &Server<'_>) -> Result<Arc<ServerConfig>, String> {
         let key = ServerKey {
-            identity: of.identity.version,
+            identities: of.identities.iter().map(|i| i.version).collect(),
             roots: of.roots.map(|r| r.version),
             required: of.required,
             alpn: of.alpn.clone(),
@@ -123,9 +126,9 @@ fn interned<K: Eq + Hash, V>(
     Ok(made)
 }
 
-fn identity(stored: &Stored) -> Result<(Arc<CertifiedKey>, u64), String> {
+fn identity(stored: &Stored) -> Result<(Shown, u64), String> {
     match &stored.secret {
-        Secret::Identity { key, end, uri: _ } => Ok((key.clone(), *end)),
+        Secret::Identity { shown, end, uri: _ } => Ok((shown.clone(), *end)),
         Secret::Roots(_) => Err("the secret named as certificate holds roots".to_owned()),
     }
 }
@@ -149,24 +152,27 @@ fn spoken(versions: Versions) -> Vec<&'static SupportedProtocolVersion> {
 }
 
 fn server(of: &Server<'_>) -> Result<ServerConfig, String> {
-    let (key, end) = identity(of.identity)?;
+    let own: Vec<(Shown, u64)> = of
+        .identities
+        .iter()
+        .map(|one| identity(one))
+        .collect::<Result<_, _>>()?;
+    // What one of them began ends with the first of them that ends.
+    let end = own.iter().map(|(_, end)| *end).min().unwrap_or_default();
+    let resolver: Arc<dyn ResolvesServerCert> = match own.as_slice() {
+        [(one, _)] => Arc::new(SingleCertAndKey::from(one.key.clone())),
+        _ => Arc::new(Choice(own.into_iter().map(|(shown, _)| shown).collect())),
+    };
     let provider = provider();
     let verifier = match of.roots.map(roots).transpose()? {
         None => WebPkiClientVerifier::no_client_auth(),
-        Some(roots) => {
-            let builder = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
-            let builder = match of.required {
-                true => builder,
-                false => builder.allow_unauthenticated(),
-            };
-            builder.build().map_err(|e| e.to_string())?
-        }
+        Some(roots) => Arc::new(ClientVerifier::new(roots, of.required, provider.clone())?),
     };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&spoken(of.versions))
         .map_err(|e| e.to_string())?
         .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        .with_cert_resolver(resolver);
     config.alpn_protocols = of.alpn.to_vec();
     config.ticketer = Arc::new(Tickets {
         inner: rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|e| e.to_string())?,
@@ -193,8 +199,8 @@ fn client(of: &Client<'_>) -> Result<ClientConfig, String> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let (mut config, end) = match own {
-        Some((key, end)) => (
-            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
+        Some((own, end)) => (
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key))),
             end,
         ),
         None => (builder.with_no_client_auth(), u64::MAX),

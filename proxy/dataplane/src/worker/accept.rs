@@ -282,7 +282,7 @@ impl Worker {
             && !certificate
                 .as_ref()
                 .map_or(!tls.require_client_certificate, |c| {
-                    c.is_one_of(&tls.peers) && c.holds_at(wall)
+                    c.is_one_of(&tls.peers) && c.is_pinned(&tls.pins) && c.holds_at(wall)
                 })
         {
             self.close(slot);

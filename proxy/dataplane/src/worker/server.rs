@@ -60,7 +60,10 @@ impl Worker {
         } else {
             Codec::Http1(Box::new(http1::Connection::new(
                 http1::Role::Server,
-                http1_server(manager),
+                http1::Config {
+                    refuse_https: manager.use_remote_address && !facts.tls,
+                    ..http1_server(manager)
+                },
             )))
         };
         if let Some(http) = &facts.http {
@@ -454,6 +457,7 @@ fn http2_server(manager: &HttpManager) -> http2::Config {
 /// What Envoy says in an answer to a request that cannot be read.
 fn phrase(status: u16) -> &'static [u8] {
     match status {
+        403 => b"Forbidden",
         426 => b"Upgrade Required",
         431 => b"Request Header Fields Too Large",
         501 => b"Not Implemented",

@@ -91,6 +91,7 @@ impl Authority {
             without_alpn,
             require_client_certificate: true,
             peers: PeerNames::default(),
+            pins: Default::default(),
             local_uri: SERVER.into(),
         }))
     }
