@@ -6,12 +6,13 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::object::Key;
+use crate::pace;
 use crate::store::{Store, View};
 
 /// Where on the node the files are.
@@ -85,6 +86,7 @@ pub async fn run(store: Arc<Store>, directory: PathBuf, group: u32, stop: Cancel
     let mut objects = store.subscribe();
     let mut state = BTreeMap::new();
     loop {
+        let began = Instant::now();
         let view = store.view();
         let before = state.clone();
         let target = directory.clone();
@@ -96,6 +98,7 @@ pub async fn run(store: Arc<Store>, directory: PathBuf, group: u32, stop: Cancel
             }
             Err(_) => false,
         };
+        pace::rest(began).await;
         let retry = Duration::from_secs(1);
         tokio::select! {
             changed = objects.changed() => if changed.is_err() { return },

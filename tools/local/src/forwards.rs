@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::controller::endpoints::SERVICE_LABEL;
 use crate::kubelet::runtime::{Forward, Runtime};
 use crate::object::{integer, labels, list, text};
+use crate::pace;
 use crate::store::{Store, View};
 
 /// All forwards, ordered.
@@ -79,6 +80,7 @@ pub async fn run(store: Arc<Store>, runtime: Arc<dyn Runtime>) {
     let mut objects = store.subscribe();
     let mut in_force = None;
     loop {
+        let began = Instant::now();
         let wanted = of(&store.view());
         let mut failed = false;
         if in_force.as_ref() != Some(&wanted) {
@@ -90,6 +92,7 @@ pub async fn run(store: Arc<Store>, runtime: Arc<dyn Runtime>) {
                 }
             }
         }
+        pace::rest(began).await;
         tokio::select! {
             changed = objects.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(Duration::from_secs(1)), if failed => {}

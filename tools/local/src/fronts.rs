@@ -7,13 +7,14 @@ mod wanted;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::event::{Note, Severity};
 use crate::kubelet::runtime::Runtime;
 use crate::object::{Key, text, uid};
+use crate::pace;
 use crate::store::{Store, View};
 use listener::Listener;
 use wanted::{Front, Kind};
@@ -29,9 +30,11 @@ pub async fn run(store: Arc<Store>, runtime: Arc<dyn Runtime>) {
     let mut fronts = Fronts::default();
     loop {
         objects.mark_unchanged();
+        let began = Instant::now();
         let view = store.view();
         let all_open = fronts.follow(&view, &store, &runtime).await;
         fronts.publish(&view, &store);
+        pace::rest(began).await;
         tokio::select! {
             changed = objects.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(TRY_AGAIN), if !all_open => {}

@@ -15,6 +15,7 @@ pub mod logs;
 pub mod manifest;
 pub mod mesh;
 pub mod object;
+mod pace;
 pub mod print;
 pub mod random;
 pub mod reconcile;

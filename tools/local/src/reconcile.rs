@@ -3,7 +3,7 @@
 mod notes;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -12,6 +12,7 @@ use crate::admission::{Admission, admit};
 use crate::controller::{Action, Context, job, pass};
 use crate::event::{Note, Severity};
 use crate::object::{Key, age, list, name, text, uid};
+use crate::pace;
 use crate::random;
 use crate::store::{Store, StoreError, View};
 
@@ -23,7 +24,9 @@ pub async fn run(store: Arc<Store>, node: String, admission: Arc<Admission>) {
     let mut objects = store.subscribe();
     loop {
         objects.mark_unchanged();
+        let began = Instant::now();
         let failed = once(&store, &node, &admission);
+        pace::rest(began).await;
         let now = OffsetDateTime::now_utc();
         let due = job::due(&store.view(), now)
             .map(|due| Duration::try_from(due - now).unwrap_or_default());

@@ -18,11 +18,13 @@ pub mod supervise;
 pub mod volume;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::object::{is_terminating, uid};
+use crate::pace;
 use node::Node;
 use pod::Pod;
 
@@ -31,7 +33,9 @@ pub async fn run(node: Arc<Node>, stop: CancellationToken) {
     let mut objects = node.store.subscribe();
     let mut pods = JoinSet::new();
     loop {
+        let began = Instant::now();
         sync(&node, &mut pods);
+        pace::rest(began).await;
         tokio::select! {
             changed = objects.changed() => if changed.is_err() { break },
             Some(_) = pods.join_next() => {}

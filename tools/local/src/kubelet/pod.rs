@@ -281,9 +281,9 @@ impl Pod {
         }
     }
 
-    /// Until the objects change, [`LOOK_AGAIN`] at most.
+    /// Until ConfigMaps or Secrets change, [`LOOK_AGAIN`] at most.
     pub(super) async fn wait_for_objects(&self) {
-        let mut objects = self.node.store.subscribe();
+        let mut objects = self.node.store.subscribe_sources();
         let _ = tokio::time::timeout(LOOK_AGAIN, objects.changed()).await;
         // A burst of writes is one reason to look.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -350,7 +350,7 @@ impl Pod {
     async fn keep_volumes(&self) {
         let volumes = list(&self.object, "/spec/volumes");
         let renew = volumes.iter().filter_map(volume::refresh_after).min();
-        let mut objects = self.node.store.subscribe();
+        let mut objects = self.node.store.subscribe_sources();
         let mut renewed = tokio::time::Instant::now();
         let mut seen = self.sources_fingerprint();
         loop {

@@ -3,9 +3,9 @@
 
 pub mod apply;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rpds::RedBlackTreeMapSync;
 use serde_json::{Value, json};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -15,9 +15,10 @@ use crate::event::Journal;
 use crate::object::{Key, age, child, is_terminating, merge_patch, uid};
 use crate::random;
 
-/// The objects at one moment; cloning copies pointers only.
+/// The objects at one moment. A clone shares everything with its origin, and a write copies one path of the tree:
+/// many look, often.
 #[derive(Debug, Clone, Default)]
-pub struct View(BTreeMap<Key, Arc<Value>>);
+pub struct View(RedBlackTreeMapSync<Key, Arc<Value>>);
 
 impl View {
     /// The object with this key.
@@ -32,8 +33,8 @@ impl View {
         kind: &'a str,
     ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
         self.0
-            .iter()
-            .filter(move |(key, _)| key.kind == kind && key.group == group)
+            .range(Key::of_group(group, kind, "", "")..)
+            .take_while(move |(key, _)| key.kind == kind && key.group == group)
     }
 
     /// Every object, ordered by group, kind, namespace and name.
@@ -118,6 +119,8 @@ struct Inner {
 pub struct Store {
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
+    /// As `changed`, of ConfigMaps and Secrets alone.
+    sources_changed: watch::Sender<u64>,
     events: Journal,
 }
 
@@ -126,6 +129,7 @@ impl Default for Store {
         Self {
             inner: Mutex::new(Inner::default()),
             changed: watch::Sender::new(0),
+            sources_changed: watch::Sender::new(0),
             events: Journal::default(),
         }
     }
@@ -155,6 +159,12 @@ impl Store {
     /// A receiver that is marked changed by every write, holding the revision.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// As [`Store::subscribe`], marked by writes of ConfigMaps and Secrets alone: every pod waits for these, and the
+    /// status of one pod must not wake all others.
+    pub fn subscribe_sources(&self) -> watch::Receiver<u64> {
+        self.sources_changed.subscribe()
     }
 
     /// Creates the object, with `uid`, `creationTimestamp` and `resourceVersion` filled in.
@@ -296,9 +306,16 @@ impl Store {
     }
 
     fn take(&self, inner: &mut Inner, key: &Key) {
-        inner.view.0.remove(key);
+        inner.view.0.remove_mut(key);
         inner.revision += 1;
-        self.changed.send_replace(inner.revision);
+        self.tell(key, inner.revision);
+    }
+
+    fn tell(&self, key: &Key, revision: u64) {
+        self.changed.send_replace(revision);
+        if key.group.is_empty() && matches!(key.kind.as_str(), "ConfigMap" | "Secret") {
+            self.sources_changed.send_replace(revision);
+        }
     }
 
     fn write(&self, inner: &mut Inner, key: Key, mut object: Value) -> Arc<Value> {
@@ -322,8 +339,8 @@ impl Store {
             json!(inner.revision.to_string()),
         );
         let object = Arc::new(object);
-        inner.view.0.insert(key, Arc::clone(&object));
-        self.changed.send_replace(inner.revision);
+        self.tell(&key, inner.revision);
+        inner.view.0.insert_mut(key, Arc::clone(&object));
         object
     }
 }
