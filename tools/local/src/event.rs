@@ -1,7 +1,7 @@
 //! Events: what happened to objects, in the words of Kubernetes' components. They are kept beside the objects, not
 //! among them: noting one wakes no controller and is exported to nobody.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const KEPT: usize = 4000;
 const LONGEST_MESSAGE: usize = 1024;
 
 /// Whether someone should care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// As things go.
     Normal,
@@ -37,7 +37,7 @@ impl Severity {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Note {
     /// `type`.
     pub severity: Severity,
@@ -82,14 +82,32 @@ struct Entry {
     first: OffsetDateTime,
     last: OffsetDateTime,
     count: u64,
-    revision: u64,
 }
+
+/// What makes two events one that happened again: the uid of what it is about, and what is said of it.
+type Identity = (String, Note);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By the time they happened last.
-    entries: VecDeque<Entry>,
+    /// By revision, which is the order in which they happened last.
+    entries: BTreeMap<u64, Entry>,
+    /// Where each is.
+    known: HashMap<Identity, u64>,
     revision: u64,
+}
+
+impl Inner {
+    fn remove(&mut self, revision: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&revision)?;
+        self.known.remove(&entry.identity());
+        Some(entry)
+    }
+}
+
+impl Entry {
+    fn identity(&self) -> Identity {
+        (text(&self.about, "/uid").to_owned(), self.note.clone())
+    }
 }
 
 /// The events of a mesh, the last hour's and a few thousand at most.
@@ -122,16 +140,13 @@ impl Journal {
         let mut inner = self.lock();
         inner.revision += 1;
         let revision = inner.revision;
-        let known = inner
-            .entries
-            .iter()
-            .position(|entry| text(&entry.about, "/uid") == uid(object) && entry.note == note)
-            .and_then(|at| inner.entries.remove(at));
+        let identity = (uid(object).to_owned(), note);
+        let known = inner.known.insert(identity.clone(), revision);
+        let known = known.and_then(|before| inner.entries.remove(&before));
         let entry = match known {
             Some(entry) => Entry {
                 last: now,
                 count: entry.count.saturating_add(1),
-                revision,
                 ..entry
             },
             None => Entry {
@@ -149,14 +164,13 @@ impl Journal {
                 },
                 name: format!("{}.{:x}", name(object), now.unix_timestamp_nanos()),
                 uid: random::uuid(),
-                note,
+                note: identity.1,
                 first: now,
                 last: now,
                 count: 1,
-                revision,
             },
         };
-        inner.entries.push_back(entry);
+        inner.entries.insert(revision, entry);
         forget_old(&mut inner, now);
         drop(inner);
         self.changed.send_replace(revision);
@@ -166,7 +180,10 @@ impl Journal {
     pub fn list(&self) -> Vec<Value> {
         let mut inner = self.lock();
         forget_old(&mut inner, OffsetDateTime::now_utc());
-        inner.entries.iter().map(object).collect()
+        let entries = inner.entries.iter();
+        entries
+            .map(|(revision, entry)| object(entry, *revision))
+            .collect()
     }
 
     /// A receiver that is marked changed by every note.
@@ -177,19 +194,23 @@ impl Journal {
     /// Forgets one event; what it was, when it was there.
     pub fn remove(&self, of_namespace: &str, of_name: &str) -> Option<Value> {
         let mut inner = self.lock();
-        let at = inner
+        let (at, _) = inner
             .entries
             .iter()
-            .position(|entry| entry.namespace == of_namespace && entry.name == of_name)?;
-        let removed = inner.entries.remove(at)?;
+            .find(|(_, entry)| entry.namespace == of_namespace && entry.name == of_name)?;
+        let at = *at;
+        let removed = inner.remove(at)?;
         inner.revision += 1;
         self.changed.send_replace(inner.revision);
-        Some(object(&removed))
+        Some(object(&removed, at))
     }
 
     /// Forgets the events of a namespace that is gone.
     pub fn forget_namespace(&self, gone: &str) {
-        self.lock().entries.retain(|entry| entry.namespace != gone);
+        let mut inner = self.lock();
+        inner.entries.retain(|_, entry| entry.namespace != gone);
+        let Inner { entries, known, .. } = &mut *inner;
+        known.retain(|_, revision| entries.contains_key(revision));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -201,14 +222,17 @@ fn forget_old(inner: &mut Inner, now: OffsetDateTime) {
     while inner.entries.len() > KEPT
         || inner
             .entries
-            .front()
-            .is_some_and(|oldest| now - oldest.last > KEPT_FOR)
+            .first_key_value()
+            .is_some_and(|(_, oldest)| now - oldest.last > KEPT_FOR)
     {
-        inner.entries.pop_front();
+        let Some(oldest) = inner.entries.keys().next().copied() else {
+            return;
+        };
+        inner.remove(oldest);
     }
 }
 
-fn object(entry: &Entry) -> Value {
+fn object(entry: &Entry, revision: u64) -> Value {
     let mut about = entry.about.clone();
     let mut source = json!({"component": entry.note.component});
     for (target, field, value) in [
@@ -227,7 +251,7 @@ fn object(entry: &Entry) -> Value {
             "namespace": entry.namespace,
             "uid": entry.uid,
             "creationTimestamp": age::timestamp(entry.first),
-            "resourceVersion": entry.revision.to_string(),
+            "resourceVersion": revision.to_string(),
         },
         "involvedObject": about,
         "type": entry.note.severity.as_str(),
