@@ -10,6 +10,7 @@
 )]
 
 pub mod secrets;
+pub mod secured;
 
 use std::path::Path;
 use std::sync::OnceLock;

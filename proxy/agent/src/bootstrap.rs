@@ -44,7 +44,7 @@ impl Bootstrap<'_> {
     /// The bootstrap as the JSON form of `envoy.config.bootstrap.v3.Bootstrap`.
     pub fn to_json(&self) -> Value {
         let mut bootstrap = json!({
-            "node": self.node_json(),
+            "node": self.node.to_json(),
             "layered_runtime": {"layers": [
                 {"name": "global config", "static_layer": self.runtime()},
                 // Lets `pilot-agent request POST runtime_modify?...` work on a live proxy.
@@ -101,23 +101,6 @@ impl Bootstrap<'_> {
             );
         }
         bootstrap
-    }
-
-    fn node_json(&self) -> Value {
-        let mut node = json!({
-            "id": self.node.id,
-            "cluster": self.node.cluster,
-            "metadata": self.node.metadata,
-        });
-        if let (Some([region, zone, sub_zone]), Some(fields)) =
-            (&self.node.locality, node.as_object_mut())
-        {
-            fields.insert(
-                "locality".to_owned(),
-                json!({"region": region, "zone": zone, "sub_zone": sub_zone}),
-            );
-        }
-        node
     }
 
     fn runtime(&self) -> Value {

@@ -2,6 +2,7 @@
 
 pub mod issuer;
 pub mod keeper;
+pub mod output;
 pub mod schedule;
 pub mod state;
 

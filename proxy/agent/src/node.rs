@@ -64,6 +64,24 @@ pub struct Node {
 }
 
 impl Node {
+    /// As `envoy.config.core.v3.Node` in JSON, which every bootstrap has.
+    pub fn to_json(&self) -> Value {
+        let mut node = json!({
+            "id": self.id,
+            "cluster": self.cluster,
+            "metadata": self.metadata,
+        });
+        if let (Some([region, zone, sub_zone]), Some(fields)) =
+            (&self.locality, node.as_object_mut())
+        {
+            fields.insert(
+                "locality".to_owned(),
+                json!({"region": region, "zone": zone, "sub_zone": sub_zone}),
+            );
+        }
+        node
+    }
+
     /// The node of a proxy of this kind. `dns_domain` is `--domain` (`<namespace>.svc.<cluster domain>`;
     /// absent means `cluster.local`), `service_cluster` the configured name if any, `proxy_config`
     /// the merged `ProxyConfig` as it was written.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::certificate::state::State;
 use crate::control_plane::ControlPlane;
+use crate::socket;
 
 pub use service::Relay;
 
@@ -31,9 +31,6 @@ pub async fn serve(
     let relay = Relay::new(Arc::new(upstream::Upstream { pilot, certificate }));
     tonic::transport::Server::builder()
         .add_service(relay)
-        .serve_with_incoming_shutdown(
-            UnixListenerStream::new(listener),
-            shutdown.cancelled_owned(),
-        )
+        .serve_with_incoming_shutdown(socket::incoming(listener), shutdown.cancelled_owned())
         .await
 }

@@ -1,6 +1,7 @@
 //! The agent put together: everything that serves the proxy runs until the proxy has ended.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,6 +83,9 @@ pub async fn run(
     }
 
     let listener = bind(&settings.xds_socket)?;
+    if settings.proxyless {
+        open_to_all(&settings.xds_socket)?;
+    }
     let relaying = relay::serve(
         listener,
         settings.pilot.clone(),
@@ -94,17 +98,35 @@ pub async fn run(
             .map_err(|e| format!("configuration relay: {e}"))
     });
 
-    let admin = Admin::new(settings.ports);
+    match &settings.output {
+        Some(output) if external => tracing::error!(
+            "OUTPUT_CERTS: nothing is written to {}: another agent serves the workload's secrets and keeps its key",
+            output.directory.display()
+        ),
+        Some(output) => {
+            let writing = output.clone().follow(certificate.clone());
+            services.spawn(async {
+                writing.await;
+                Ok(())
+            });
+        }
+        None => {}
+    }
+
+    let admin = (!settings.proxyless).then(|| Admin::new(settings.ports));
     let pod = Arc::new(Pod {
         readiness: Readiness {
             certificate: (!external).then_some(certificate),
             proxy: admin.clone(),
+            grpc: settings.grpc.clone(),
             has_been_ready: std::sync::Arc::default(),
         },
         probers: settings.probers.clone(),
         probed: settings.probed,
         pages: settings.pages.clone(),
-        proxy_metrics: format!("127.0.0.1:{}", settings.ports.prometheus),
+        proxy_metrics: admin
+            .is_some()
+            .then(|| format!("127.0.0.1:{}", settings.ports.prometheus)),
         agent_metrics: Box::new(metrics),
         shutdown: shutdown.clone(),
         drained: AtomicBool::new(false),
@@ -114,17 +136,31 @@ pub async fn run(
     let status = process::http::serve(listener, server::router(pod.clone()), services_end.clone());
     services.spawn(async { status.await.map_err(|e| format!("status port: {e}")) });
 
-    write_bootstrap(&settings)?;
-    let child = supervise::start(&settings.proxy)?;
-    let orphans = reaper::collect_orphans(child.id());
-    services.spawn(async { orphans.await.map_err(|e| format!("process 1: {e}")) });
-
-    let draining = || match pod.drained.load(Ordering::Relaxed) {
-        true => Draining::Done,
-        false => settings.draining,
+    if let Some(grpc) = &settings.grpc {
+        let text = format!("{:#}", grpc.to_json(&settings.node, &settings.xds_socket));
+        process::fs::write_atomic(&grpc.path, text.as_bytes())?;
+    }
+    let served = async {
+        let Some(admin) = &admin else {
+            return tokio::select! {
+                () = shutdown.cancelled() => Ok::<u8, RunError>(0),
+                Err(error) = reaper::collect_orphans(None) => Err(RunError::Service(format!("process 1: {error}"))),
+            };
+        };
+        write_bootstrap(&settings)?;
+        let child = supervise::start(&settings.proxy)?;
+        let orphans = reaper::collect_orphans(child.id());
+        let draining = || match pod.drained.load(Ordering::Relaxed) {
+            true => Draining::Done,
+            false => settings.draining,
+        };
+        tokio::select! {
+            code = supervise::supervise(child, admin, shutdown.clone(), draining) => Ok(code?),
+            Err(error) = orphans => Err(RunError::Service(format!("process 1: {error}"))),
+        }
     };
     let code = tokio::select! {
-        code = supervise::supervise(child, &admin, shutdown, draining) => code?,
+        code = served => code?,
         problem = broken(&mut services) => return Err(RunError::Service(problem)),
     };
     services_end.cancel();
@@ -149,6 +185,16 @@ fn bind(path: &Path) -> Result<tokio::net::UnixListener, RunError> {
     sds::server::bind(path).map_err(|source| RunError::File {
         path: path.display().to_string(),
         source,
+    })
+}
+
+/// The application that speaks xDS itself may run as anybody. What it is told is no secret in its own pod.
+fn open_to_all(socket: &Path) -> Result<(), RunError> {
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o666)).map_err(|source| {
+        RunError::File {
+            path: socket.display().to_string(),
+            source,
+        }
     })
 }
 

@@ -10,10 +10,12 @@ use identity::{SpiffeId, TrustDomain};
 
 use crate::bootstrap::Ports;
 use crate::certificate::issuer::Issuer;
+use crate::certificate::output::Output;
 use crate::control_plane::ControlPlane;
 use crate::environment::Environment;
 use crate::envoy::command::{self, Command};
 use crate::envoy::supervise::Draining;
+use crate::grpc::GrpcBootstrap;
 use crate::node::{self, Kind, Node, NodeError};
 use crate::proxy_config::{self, ProxyConfig, ProxyConfigError};
 use crate::status::application_metrics::{self, AnnotationsError, Page};
@@ -117,6 +119,12 @@ pub struct Settings {
     pub xds_socket: PathBuf,
     /// How the proxy is started.
     pub proxy: Command,
+    /// No proxy is started: the application speaks xDS itself (`DISABLE_ENVOY`).
+    pub proxyless: bool,
+    /// Where the certificate is written, if anywhere (`OUTPUT_CERTS`).
+    pub output: Option<Output>,
+    /// What gRPC starts from, if that is wanted (`GRPC_XDS_BOOTSTRAP`).
+    pub grpc: Option<GrpcBootstrap>,
     /// File for outlier ejection events.
     pub outlier_log: Option<PathBuf>,
     /// How the proxy is drained at the end.
@@ -167,6 +175,11 @@ impl Settings {
             prometheus: node::port(&environment, "ENVOY_PROMETHEUS_PORT")?.unwrap_or(15090),
         };
         let generated = args.base.join(&config.config_path);
+        let output = environment.get("OUTPUT_CERTS").map(|directory| Output {
+            directory: args.base.join(directory),
+            shared: environment.get("KUBERNETES_SERVICE_HOST").is_some()
+                || environment.flag("DISABLE_ENVOY"),
+        });
         Ok(Self {
             ports,
             listen: match pod {
@@ -200,6 +213,14 @@ impl Settings {
                 drain: config.drain_duration,
                 prefer_v6: pod.is_ipv6(),
             },
+            proxyless: environment.flag("DISABLE_ENVOY"),
+            grpc: environment
+                .get("GRPC_XDS_BOOTSTRAP")
+                .map(|path| GrpcBootstrap {
+                    path: args.base.join(path),
+                    certificates: output.clone(),
+                }),
+            output,
             outlier_log: args.outlier_log_path.clone(),
             draining: draining(&environment, &config)?,
             probers: match environment.get("ISTIO_KUBE_APP_PROBERS") {

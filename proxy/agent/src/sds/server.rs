@@ -14,7 +14,6 @@ use envoy_types::pb::envoy::service::secret::v3::secret_discovery_service_server
 use futures::{Stream, StreamExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -22,6 +21,7 @@ use super::secret::{self, TYPE_URL};
 use super::session::{Due, Session};
 use crate::certificate::Issued;
 use crate::certificate::state::State;
+use crate::socket;
 
 /// A secret request names three secrets at most; a larger message is not one.
 const LARGEST_REQUEST: usize = 256 * 1024;
@@ -88,10 +88,7 @@ pub async fn serve(
         .max_decoding_message_size(LARGEST_REQUEST);
     tonic::transport::Server::builder()
         .add_service(service)
-        .serve_with_incoming_shutdown(
-            UnixListenerStream::new(listener),
-            shutdown.cancelled_owned(),
-        )
+        .serve_with_incoming_shutdown(socket::incoming(listener), shutdown.cancelled_owned())
         .await
 }
 

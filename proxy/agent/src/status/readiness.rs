@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::certificate::state::State;
 use crate::envoy::admin::Admin;
+use crate::grpc::GrpcBootstrap;
 
 /// How long a question that comes before the pod was ever ready waits for that: less than a probe's least
 /// timeout of a second. A pod then counts as ready when it is, rather than a probe's period later.
@@ -19,8 +20,10 @@ const LOOK: Duration = Duration::from_millis(25);
 pub struct Readiness {
     /// The certificate, unless another agent serves the workload's secrets.
     pub certificate: Option<watch::Receiver<State>>,
-    /// The proxy.
-    pub proxy: Admin,
+    /// The proxy; none beside an application that speaks xDS itself.
+    pub proxy: Option<Admin>,
+    /// What such an application starts from.
+    pub grpc: Option<GrpcBootstrap>,
     /// Set once the pod was ready for the first time.
     pub has_been_ready: Arc<AtomicBool>,
 }
@@ -45,7 +48,8 @@ impl Readiness {
         }
     }
 
-    /// Ready means: a valid certificate is there, and the proxy is live and has its configuration.
+    /// Ready means: a valid certificate is there, and the proxy is live and has its configuration, or the application
+    /// has what it starts from.
     ///
     /// # Errors
     /// One sentence that says what is missing.
@@ -56,6 +60,12 @@ impl Readiness {
                 return Err(state.to_string());
             }
         }
-        self.proxy.ready().await.map_err(|e| e.to_string())
+        if let Some(grpc) = &self.grpc {
+            grpc.check()?;
+        }
+        match &self.proxy {
+            Some(proxy) => proxy.ready().await.map_err(|e| e.to_string()),
+            None => Ok(()),
+        }
     }
 }

@@ -28,8 +28,8 @@ pub struct Pod {
     pub probed: IpAddr,
     /// The application's metrics.
     pub pages: Vec<Page>,
-    /// `127.0.0.1:port` of the proxy's own metrics.
-    pub proxy_metrics: String,
+    /// `127.0.0.1:port` of the proxy's own metrics; none without a proxy.
+    pub proxy_metrics: Option<String>,
     /// Renders the agent's own metrics.
     pub agent_metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Cancelled to end the agent.
@@ -93,9 +93,11 @@ async fn ready(State(pod): State<Arc<Pod>>) -> Response {
 async fn metrics(State(pod): State<Arc<Pod>>) -> Response {
     let mut merged = String::new();
     merge::append(&mut merged, &(pod.agent_metrics)());
-    match application_metrics::scrape(&pod.proxy_metrics, "/stats/prometheus").await {
-        Ok(page) => merge::append(&mut merged, &page),
-        Err(problem) => missing(&problem, "envoy"),
+    if let Some(proxy) = &pod.proxy_metrics {
+        match application_metrics::scrape(proxy, "/stats/prometheus").await {
+            Ok(page) => merge::append(&mut merged, &page),
+            Err(problem) => missing(&problem, "envoy"),
+        }
     }
     for page in &pod.pages {
         let address = format!("localhost:{}", page.port);
@@ -146,7 +148,11 @@ async fn drain(
         return refusal;
     }
     tracing::info!("asked to drain");
-    match pod.readiness.proxy.drain(false).await {
+    let Some(proxy) = &pod.readiness.proxy else {
+        let text = "there is no proxy to drain: the application speaks xDS itself";
+        return (StatusCode::OK, text).into_response();
+    };
+    match proxy.drain(false).await {
         Ok(()) => {
             pod.drained.store(true, Ordering::Relaxed);
             (StatusCode::OK, "OK").into_response()

@@ -51,18 +51,19 @@ async fn pod(stats: &'static str, change: impl FnOnce(&mut Pod)) -> (SocketAddr,
     let mut pod = Pod {
         readiness: Readiness {
             certificate: None,
-            proxy: Admin::new(Ports {
+            proxy: Some(Admin::new(Ports {
                 admin: proxy.port(),
                 status: 0,
                 readiness: 0,
                 prometheus: 0,
-            }),
+            })),
+            grpc: None,
             has_been_ready: std::sync::Arc::default(),
         },
         probers: probers::Probers::new(),
         probed: [127, 0, 0, 1].into(),
         pages: Vec::new(),
-        proxy_metrics: proxy.to_string(),
+        proxy_metrics: Some(proxy.to_string()),
         agent_metrics: Box::new(|| "agent_up 1\n".to_owned()),
         shutdown: CancellationToken::new(),
         drained: AtomicBool::new(false),

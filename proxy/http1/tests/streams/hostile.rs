@@ -143,6 +143,7 @@ fn a_hundred_thousand_hostile_streams_do_no_harm() {
         max_fields: 10,
         accept_http_10: true,
         allow_custom_methods: true,
+        refuse_https: true,
         max_chunk_line: 20,
     };
     let mut list = Headers::new();
