@@ -204,7 +204,7 @@ fn is_authority(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn section(authority: &str) -> Vec<u8> {
@@ -304,5 +304,35 @@ mod tests {
         }
         let unknown_index = of(&[0xff, 0x7f], HEADERS, END_HEADERS);
         assert!(matches!(passed(&unknown_index, 64), Err(Broken::Block(_))));
+    }
+
+    #[test]
+    fn hostile_bytes_come_out_alike_however_they_are_cut() {
+        let mut seed = 9_u64;
+        let mut random = move |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed % u64::try_from(below).unwrap()).unwrap()
+        };
+        let whole = [
+            of(&section("/s"), HEADERS, END_HEADERS),
+            of(b"abc", 0, 0),
+            of(&section("a"), HEADERS, 0),
+            of(&[], CONTINUATION, END_HEADERS),
+        ]
+        .concat();
+        let mut refused = 0;
+        for _ in 0..5_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                bytes[at] = u8::try_from(random(256)).unwrap();
+            }
+            let at_once = passed(&bytes, usize::MAX);
+            assert_eq!(passed(&bytes, 1 + random(40)), at_once);
+            refused += usize::from(at_once.is_err());
+        }
+        assert!((500..4_500).contains(&refused), "{refused}");
     }
 }

@@ -10,6 +10,7 @@ const CONFIG: Config = Config {
     max_fields: 10,
     accept_http_10: true,
     allow_custom_methods: true,
+    refuse_https: true,
     max_informational: 3,
     max_chunk_line: 20,
 };
