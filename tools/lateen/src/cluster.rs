@@ -50,6 +50,9 @@ pub(crate) trait Cluster {
         container: &str,
         command: &[&str],
     ) -> Result<String, Failure>;
+
+    /// The port of the proxies' admin interface, on their loopback (`ProxyConfig.proxyAdminPort`).
+    fn admin_port(&self) -> u16;
 }
 
 /// One object that has to be there.

@@ -22,12 +22,15 @@ pub(crate) struct Mesh {
     /// Namespace of the control plane
     #[arg(short = 'i', long = "istioNamespace", global = true, value_name = "NAMESPACE", default_value = SYSTEM)]
     istio_namespace: String,
+    /// Port of the proxies' admin interface
+    #[arg(long, global = true, value_name = "PORT", default_value_t = 15000)]
+    proxy_admin_port: u16,
 }
 
 impl Mesh {
     /// The mesh itself.
     pub(crate) fn cluster(&self) -> LocalCluster {
-        LocalCluster::new(&self.state, &self.mesh)
+        LocalCluster::new(&self.state, &self.mesh, self.proxy_admin_port)
     }
 
     /// The namespace of what is named without its own.

@@ -34,7 +34,8 @@ pub(crate) async fn request(
     method: &str,
     path: &str,
 ) -> Result<String, Failure> {
-    let command = ["pilot-agent", "request", method, path];
+    let port = format!("--debug-port={}", cluster.admin_port());
+    let command = ["pilot-agent", "request", &port, method, path];
     cluster.run(pod, SIDECAR, &command).await
 }
 

@@ -77,4 +77,8 @@ impl Cluster for FakeCluster {
         page.cloned()
             .ok_or_else(|| Failure::error(format!("{path} of {pod}: 404 Not Found")))
     }
+
+    fn admin_port(&self) -> u16 {
+        15000
+    }
 }

@@ -11,12 +11,18 @@ use crate::failure::Failure;
 use crate::local::exec::{Channel, Program, run};
 
 /// A mesh of this machine, by its daemon.
-pub(crate) struct LocalCluster(Client);
+pub(crate) struct LocalCluster {
+    client: Client,
+    admin_port: u16,
+}
 
 impl LocalCluster {
     /// The mesh of this name, whose state is below a directory.
-    pub(crate) fn new(state: &Path, name: &str) -> Self {
-        Self(Client::new(state, name))
+    pub(crate) fn new(state: &Path, name: &str, admin_port: u16) -> Self {
+        Self {
+            client: Client::new(state, name),
+            admin_port,
+        }
     }
 }
 
@@ -33,7 +39,7 @@ impl Cluster for LocalCluster {
             selector,
             ..Which::default()
         };
-        match self.0.get(kind, &which).await {
+        match self.client.get(kind, &which).await {
             Ok(found) => Ok(local::object::list(&found, "/items").to_vec()),
             Err(ClientError::NoResourceType(_)) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
@@ -51,7 +57,7 @@ impl Cluster for LocalCluster {
             name: Some(name),
             ..Which::default()
         };
-        match self.0.get(kind, &which).await {
+        match self.client.get(kind, &which).await {
             Ok(found) => Ok(Some(found)),
             Err(ClientError::NoResourceType(_)) => Ok(None),
             Err(ClientError::Refused(refused)) if refused.reason == "NotFound" => Ok(None),
@@ -73,7 +79,7 @@ impl Cluster for LocalCluster {
             command: &command,
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&self.0, program, false, |channel, bytes| {
+        let code = run(&self.client, program, false, |channel, bytes| {
             match channel {
                 Channel::Output => out.extend_from_slice(bytes),
                 Channel::Error => err.extend_from_slice(bytes),
@@ -89,5 +95,9 @@ impl Cluster for LocalCluster {
                 String::from_utf8_lossy(&err).trim()
             ))),
         }
+    }
+
+    fn admin_port(&self) -> u16 {
+        self.admin_port
     }
 }
