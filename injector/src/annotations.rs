@@ -77,8 +77,8 @@ const CHECKS: &[(&str, Check)] = &[
     (INITIAL_DELAY, seconds),
     (PERIOD, seconds),
     (FAILURE_THRESHOLD, seconds),
-    (INCLUDE_OUTBOUND_RANGES, ranges_or_all),
-    (EXCLUDE_OUTBOUND_RANGES, ranges),
+    (INCLUDE_OUTBOUND_RANGES, included_ranges),
+    (EXCLUDE_OUTBOUND_RANGES, excluded_ranges),
     (INCLUDE_INBOUND_PORTS, ports_or_all),
     (EXCLUDE_INBOUND_PORTS, ports),
     (INCLUDE_OUTBOUND_PORTS, ports_or_all),
@@ -212,8 +212,15 @@ fn ranges(text: &str) -> Result<(), String> {
     }
 }
 
-fn ranges_or_all(text: &str) -> Result<(), String> {
-    if text == "*" { Ok(()) } else { ranges(text) }
+fn included_ranges(text: &str) -> Result<(), String> {
+    if text == "*" {
+        return Ok(());
+    }
+    ranges(text).map_err(|problem| format!("{problem} (of all pods: global.proxy.includeIPRanges)"))
+}
+
+fn excluded_ranges(text: &str) -> Result<(), String> {
+    ranges(text).map_err(|problem| format!("{problem} (of all pods: global.proxy.excludeIPRanges)"))
 }
 
 fn is_range(text: &str) -> bool {

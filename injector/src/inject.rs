@@ -8,7 +8,7 @@ use crate::annotations::{
 use crate::build::{Input, Overlay, Template};
 use crate::context::PodContext;
 use crate::error::InjectError;
-use crate::mesh::ProxyConfig;
+use crate::mesh::{Interception, ProxyConfig};
 use crate::pod::{self, PROXY};
 use crate::rewrite::earlier::Earlier;
 use crate::rewrite::{merge, order, overrides, probes, prometheus, status};
@@ -55,6 +55,9 @@ pub fn inject(
         add(&mut template, overlay);
     }
     overrides::apply(&mut merged, pod, &template, &earlier);
+    if input.interception() == Interception::Tproxy {
+        overrides::keep_root(&mut merged, pod);
+    }
     for (key, value) in &settings
         .values
         .sidecar_injector_webhook

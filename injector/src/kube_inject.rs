@@ -96,6 +96,9 @@ fn inject_at_depth(
         let vain = annotations_without_effect(&pod).into_iter();
         warnings.extend(vain.map(|vain| format!("{kind} {namespace}/{name}: {vain}")));
     }
+    if injected.is_some() {
+        workload::in_istios_form(object);
+    }
     workload::put(object, place, injected.unwrap_or(pod));
     Ok(())
 }

@@ -170,48 +170,50 @@ const CHECKS: &[Check] = &[
     ("tracing", "a map", Value::is_object),
 ];
 
-/// The fields of Istio's `ProxyConfig` (istio.io/docs/reference/config/istio.mesh.v1alpha1).
+/// The fields of Istio's `ProxyConfig` (istio.io/docs/reference/config/istio.mesh.v1alpha1), in the order of their
+/// declaration, in which protobuf's JSON writes them.
 const FIELDS: &[&str] = &[
-    "availabilityZone",
-    "binaryPath",
-    "caCertificatesPem",
-    "concurrency",
     "configPath",
-    "controlPlaneAuthPolicy",
-    "customConfigFile",
+    "binaryPath",
+    "serviceCluster",
+    "tracingServiceName",
+    "drainDuration",
     "discoveryAddress",
     "discoveryRefreshDelay",
-    "drainDuration",
+    "zipkinAddress",
+    "statsdUdpAddress",
+    "envoyMetricsServiceAddress",
+    "proxyAdminPort",
+    "availabilityZone",
+    "controlPlaneAuthPolicy",
+    "customConfigFile",
+    "statNameLength",
+    "concurrency",
+    "proxyBootstrapTemplatePath",
+    "interceptionMode",
+    "tracing",
+    "sds",
     "envoyAccessLogService",
     "envoyMetricsService",
-    "envoyMetricsServiceAddress",
+    "proxyMetadata",
+    "runtimeValues",
+    "statusPort",
     "extraStatTags",
+    "gatewayTopology",
+    "terminationDrainDuration",
+    "meshId",
+    "readinessProbe",
+    "proxyStatsMatcher",
+    "holdApplicationUntilProxyStarts",
+    "caCertificatesPem",
+    "image",
+    "privateKeyProvider",
+    "proxyHeaders",
     "fileFlushInterval",
     "fileFlushMinSizeKb",
-    "gatewayTopology",
-    "holdApplicationUntilProxyStarts",
-    "image",
-    "interceptionMode",
-    "meshId",
-    "parentShutdownDuration",
-    "privateKeyProvider",
-    "proxyAdminPort",
-    "proxyBootstrapTemplatePath",
-    "proxyHeaders",
-    "proxyMetadata",
-    "proxyStatsMatcher",
-    "readinessProbe",
-    "runtimeValues",
-    "sds",
-    "serviceCluster",
-    "statNameLength",
     "statsCompression",
-    "statsdUdpAddress",
-    "statusPort",
-    "terminationDrainDuration",
-    "tracing",
-    "tracingServiceName",
-    "zipkinAddress",
+    "connectionSettings",
+    "parentShutdownDuration",
 ];
 
 fn is_port(value: &Value) -> bool {
@@ -321,11 +323,22 @@ impl ProxyConfig {
     pub(crate) fn difference(&self) -> Map<String, Value> {
         let defaults = defaults();
         let differs = |(key, value): &(&String, &Value)| defaults.get(*key) != Some(*value);
-        self.0
+        let mut fields: Vec<(String, Value)> = self
+            .0
             .iter()
             .filter(differs)
             .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
+            .collect();
+        for (name, value) in &mut fields {
+            if let ("proxyMetadata" | "runtimeValues", Value::Object(entries)) =
+                (name.as_str(), value)
+            {
+                entries.sort_keys();
+            }
+        }
+        let place = |name: &str| FIELDS.iter().position(|field| *field == name);
+        fields.sort_by_key(|(name, _)| place(name).unwrap_or(FIELDS.len()));
+        fields.into_iter().collect()
     }
 }
 

@@ -175,7 +175,7 @@ pub struct Sts {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Proxy {
-    /// Image name under the hub, or a whole image reference (with a `/`).
+    /// Image name under the hub, or a whole image reference (with a `/`); empty for the hub's own name.
     #[serde(deserialize_with = "text")]
     pub image: String,
     /// DNS domain of the cluster.
@@ -238,7 +238,7 @@ pub struct Proxy {
 impl Default for Proxy {
     fn default() -> Self {
         Self {
-            image: "proxy".to_owned(),
+            image: String::new(),
             cluster_domain: "cluster.local".to_owned(),
             resources: serde_json::json!({
                 "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -289,7 +289,7 @@ impl Default for StartupProbe {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProxyInit {
-    /// Image name or reference of the init container; empty for the proxy's.
+    /// Image name or reference of the init container; empty for the hub's own name.
     #[serde(deserialize_with = "text")]
     pub image: String,
     /// Replace redirect rules that are there already.

@@ -52,6 +52,55 @@ fn cron_job(object: &Value) -> Option<PodPlace> {
     })
 }
 
+/// The numbers of a status that Istio's `kube-inject` writes out, as Go's types of these kinds have them.
+fn counts(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "DaemonSet" => &[
+            "currentNumberScheduled",
+            "desiredNumberScheduled",
+            "numberMisscheduled",
+            "numberReady",
+        ],
+        "StatefulSet" => &["availableReplicas", "replicas"],
+        "ReplicaSet" | "ReplicationController" => &["replicas"],
+        "DeploymentConfig" => &[
+            "availableReplicas",
+            "latestVersion",
+            "observedGeneration",
+            "replicas",
+            "unavailableReplicas",
+            "updatedReplicas",
+        ],
+        _ => &[],
+    }
+}
+
+/// Gives the object the form in which Istio's `kube-inject` prints its kind, which reads it into Go's types and writes
+/// these: counts of the status that it lacks are zero, and of a DeploymentConfig what is zero or false is left out, but
+/// for `test`.
+pub(crate) fn in_istios_form(object: &mut Value) {
+    let kind = object
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let (counts, is_deployment_config) = (counts(kind), kind == "DeploymentConfig");
+    let Some(fields) = object.as_object_mut().filter(|_| !counts.is_empty()) else {
+        return;
+    };
+    let status = fields
+        .entry("status")
+        .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    if let Value::Object(status) = status {
+        for count in counts {
+            status.entry(*count).or_insert_with(|| Value::from(0));
+        }
+    }
+    if let (true, Some(Value::Object(spec))) = (is_deployment_config, fields.get_mut("spec")) {
+        spec.retain(|_, value| *value != false && *value != 0);
+        spec.insert("test".to_owned(), Value::from(false));
+    }
+}
+
 /// Takes the pod out of an object, as an object with `metadata` and `spec`.
 pub(crate) fn take(object: &mut Value, place: PodPlace) -> Value {
     let mut part = |pointer| object.pointer_mut(pointer).map(Value::take);

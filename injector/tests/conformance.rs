@@ -68,7 +68,6 @@ impl Case {
         for set in [
             "values.global.hub=registry.istio.io/testing",
             "values.global.tag=latest",
-            "values.global.proxy.image=proxyv2",
         ] {
             settings.set(set).unwrap();
         }
@@ -139,19 +138,12 @@ fn documents(yaml: &str) -> Vec<Value> {
 }
 
 /// One form for what means the same: absent for empty, JSON inside annotations parsed, quantities
-/// in base units. OpenShift's DeploymentConfig, which Istio prints from a Go type, has its zeros
-/// written out: they mean absent too.
+/// in base units.
 fn normal(value: Value, key: &str) -> Value {
     match value {
         Value::Object(map) => {
-            let zeros = map.get("kind").and_then(Value::as_str) == Some("DeploymentConfig");
             let mut kept = Map::new();
             for (key, value) in map {
-                let value = if zeros && (key == "spec" || key == "status") {
-                    without_zeros(value)
-                } else {
-                    value
-                };
                 let value = match key.as_str() {
                     "limits" | "requests" => quantities(value),
                     _ => normal(value, &key),
@@ -177,18 +169,6 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(map) => map.is_empty(),
         _ => false,
-    }
-}
-
-/// Of the object itself, not of what is in it.
-fn without_zeros(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.into_iter();
-            let kept = kept.filter(|(_, v)| *v != false && *v != 0);
-            Value::Object(kept.collect())
-        }
-        other => other,
     }
 }
 

@@ -58,8 +58,15 @@ pub(super) fn build(input: &Input<'_>, kind: Kind) -> Vec<EnvVar> {
     );
     let memory = limit("GOMEMLIMIT", "limits.memory");
     match kind {
-        Kind::Sidecar => env.extend([containers, memory]),
-        Kind::Gateway => env.extend([memory, containers]),
+        Kind::Sidecar => {
+            env.extend([containers, memory]);
+            env.extend(compliance(input));
+        }
+        Kind::Gateway => {
+            env.push(memory);
+            env.extend(compliance(input));
+            env.push(containers);
+        }
         Kind::GrpcAgent => env.push(containers),
     }
     env.push(value("ISTIO_META_CLUSTER_ID", input.cluster()));
@@ -100,6 +107,19 @@ pub(super) fn build(input: &Input<'_>, kind: Kind) -> Vec<EnvVar> {
     }
     env.extend(open_telemetry(input).map(|text| value("OTEL_RESOURCE_ATTRIBUTES", &text)));
     env
+}
+
+/// The policy that the pilot's own environment names (`pilot.env.COMPLIANCE_POLICY`) is the proxy's too.
+fn compliance(input: &Input<'_>) -> Vec<EnvVar> {
+    match input.settings.values.pilot.env.get("COMPLIANCE_POLICY") {
+        None => vec![],
+        Some(policy) if policy.is_empty() => vec![],
+        Some(policy) if policy == "fips-140-3" => vec![
+            value("COMPLIANCE_POLICY", policy),
+            value("GODEBUG", "fips140=only"),
+        ],
+        Some(policy) => vec![value("COMPLIANCE_POLICY", policy)],
+    }
 }
 
 /// `proxyMetadata` of the proxy config.

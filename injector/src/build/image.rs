@@ -8,19 +8,25 @@ pub(crate) fn proxy(input: &Input<'_>) -> String {
     reference(input, &input.settings.values.global.proxy.image)
 }
 
-/// The init container's image: the proxy's unless `global.proxy_init.image` names another.
+/// The init container's image, which is the same one unless `global.proxy_init.image` names another.
 pub(super) fn init(input: &Input<'_>) -> String {
-    let global = &input.settings.values.global;
-    reference(
-        input,
-        match global.proxy_init.image.as_str() {
-            "" => &global.proxy.image,
-            name => name,
-        },
-    )
+    reference(input, &input.settings.values.global.proxy_init.image)
+}
+
+/// What the proxy's image is called where nobody says: `proxy` under a hub of Lateen's images, `proxyv2` under any
+/// other, which holds Istio's.
+pub(crate) fn of_hub(hub: &str) -> &'static str {
+    match hub.rsplit('/').next() {
+        Some("lateen") => "proxy",
+        _ => "proxyv2",
+    }
 }
 
 fn reference(input: &Input<'_>, name: &str) -> String {
+    let name = match name {
+        "" => of_hub(&input.settings.values.global.hub),
+        name => name,
+    };
     let name = input.annotation_or(annotations::PROXY_IMAGE, name);
     if name.contains('/') {
         return name.to_owned();

@@ -8,7 +8,6 @@ use crate::annotations::{
     EXCLUDE_OUTBOUND_RANGES, INCLUDE_INBOUND_PORTS, INCLUDE_OUTBOUND_PORTS,
     INCLUDE_OUTBOUND_RANGES, KUBEVIRT_INTERFACES, REROUTE_INTERFACES,
 };
-use crate::mesh::Interception;
 use crate::pod::{INIT, VALIDATION};
 
 pub(super) fn build(input: &Input<'_>) -> Container {
@@ -33,9 +32,10 @@ fn arguments(input: &Input<'_>) -> Vec<String> {
     let mesh = &input.settings.mesh;
     let (user, _) = input.proxy_ids();
     // With TPROXY the container runs as root and only its group tells it from the application.
-    let user = match input.interception() {
-        Interception::Tproxy => super::PROXY_ID,
-        Interception::Redirect | Interception::None => user,
+    // Rules that let root pass would let everything of root pass.
+    let user = match user {
+        0 => super::PROXY_ID,
+        user => user,
     };
     let excluded = match excluded_inbound_ports(input).as_str() {
         "" => "15090,15021".to_owned(),

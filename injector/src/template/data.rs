@@ -25,7 +25,7 @@ pub(super) fn of(input: &Input<'_>) -> Data {
         ("Spec", convert::object(&spec(part("spec")))),
         ("ProxyConfig", proxy_config(input)),
         ("MeshConfig", convert::object(&input.settings.mesh_config())),
-        ("Values", convert::plain(&input.settings.all_values())),
+        ("Values", convert::plain(&values(input))),
         ("Revision", input.settings.revision().into()),
         ("ProxyImage", image::proxy(input).into()),
         ("ProxyUID", Data::Int(user)),
@@ -157,4 +157,16 @@ fn spec(spec: Value) -> Value {
 fn elements<'v>(object: &'v mut Value, list: &str) -> impl Iterator<Item = &'v mut Value> {
     let list = object.get_mut(list).and_then(Value::as_array_mut);
     list.into_iter().flatten()
+}
+
+/// The values as a chart has them: the names of the images are there, though nobody said them.
+fn values(input: &Input<'_>) -> Value {
+    let mut values = input.settings.all_values();
+    let name = image::of_hub(&input.settings.values.global.hub);
+    for path in ["/global/proxy/image", "/global/proxy_init/image"] {
+        if let Some(image) = values.pointer_mut(path).filter(|image| *image == "") {
+            *image = Value::from(name);
+        }
+    }
+    values
 }
