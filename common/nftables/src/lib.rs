@@ -40,3 +40,4 @@ pub use rule::{
     ConnectionStates, Family, Hook, HookPoint, HookType, MarkSource, Op, Ports, Position, Protocol,
     Statement, TproxyFamily, Verdict,
 };
+pub use text::spelled;

@@ -105,7 +105,7 @@ fn family_of(network: &IpNet) -> &'static str {
 
 /// Networks as the C library and `nft` spell them: an IPv6 address that only fills its last 32 bits ends like an IPv4
 /// one, unless it is so small that it fills 16.
-fn spelled(network: &IpNet) -> String {
+pub fn spelled(network: &IpNet) -> String {
     if let IpNet::V6(network) = network
         && let [0, 0, 0, 0, 0, 0, high, low] = network.addr().segments()
         && high != 0

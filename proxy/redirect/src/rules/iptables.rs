@@ -6,7 +6,7 @@ use std::fmt::Write;
 use ipnet::IpNet;
 use nftables::{
     ConnectionStates, InterfaceName, MarkSource, Op, OwnerKind, Ports, Protocol, Statement,
-    TproxyFamily, Verdict,
+    TproxyFamily, Verdict, spelled,
 };
 
 use super::{mangle, nat, raw, table::Rule, table::Table};
@@ -29,23 +29,25 @@ pub enum IpVersion {
 #[must_use]
 pub fn text(settings: &Settings, version: IpVersion) -> String {
     let mut text = String::new();
-    for table in super::tables(settings) {
+    let mut tables = super::tables(settings);
+    tables.sort_by_key(|table| table.name());
+    for table in tables {
         write_table(&mut text, &table, version);
     }
     text
 }
 
 fn write_table(text: &mut String, table: &Table, version: IpVersion) {
-    let rules = || table.rules().iter().filter(|rule| applies(rule, version));
+    let of_family = || table.rules().iter().filter(|rule| applies(rule, version));
+    // DNS servers may all be of the other family, and then the chains for them are not made.
+    let leads_nowhere =
+        |rule: &Rule| jumps(rule).any(|chain| !of_family().any(|rule| rule.chain == chain));
+    let rules = || of_family().filter(|rule| !leads_nowhere(rule));
     if rules().next().is_none() {
         return;
     }
     let mut chains: Vec<&str> = Vec::new();
-    let jumped_to = rules().flat_map(|rule| &rule.statements);
-    let jumped_to = jumped_to.filter_map(|statement| match statement {
-        Statement::Verdict(Verdict::Jump(chain)) => Some(chain.as_str()),
-        _ => None,
-    });
+    let jumped_to = rules().flat_map(jumps);
     for chain in rules().map(|rule| rule.chain).chain(jumped_to) {
         if !is_built_in(chain) && !chains.contains(&chain) {
             chains.push(chain);
@@ -74,6 +76,16 @@ fn write_table(text: &mut String, table: &Table, version: IpVersion) {
         text.push('\n');
     }
     text.push_str("COMMIT\n");
+}
+
+/// The chains that a rule jumps to.
+fn jumps(rule: &Rule) -> impl Iterator<Item = &str> {
+    rule.statements
+        .iter()
+        .filter_map(|statement| match statement {
+            Statement::Verdict(Verdict::Jump(chain)) => Some(chain.as_str()),
+            _ => None,
+        })
 }
 
 fn is_built_in(chain: &str) -> bool {
@@ -276,7 +288,7 @@ fn interface(op: Op, flag: &str, name: &InterfaceName) -> String {
 
 fn address(parts: &mut Parts, op: Op, flag: &str, network: &IpNet) {
     parts.negated = op == Op::Ne;
-    parts.address = format!("{}{flag} {network}", not(op));
+    parts.address = format!("{}{flag} {}", not(op), spelled(network));
 }
 
 fn named(states: ConnectionStates) -> String {

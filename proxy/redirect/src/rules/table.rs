@@ -104,15 +104,17 @@ impl Table {
                 batch.chain(Family::Inet, self.name, chain.name, chain.hook);
             }
         }
-        let mut begun = Vec::new();
+        let mut begun: Vec<&str> = Vec::new();
         for Rule {
             chain,
             before,
             statements,
         } in self.rules
         {
-            // nft knows no index in a chain that is empty.
-            match before.filter(|_| begun.contains(&chain)) {
+            // nft takes the index of a rule that is there, and no other.
+            let there = begun.iter().filter(|known| **known == chain).count();
+            let is_there = |index: &u32| usize::try_from(*index).is_ok_and(|index| index < there);
+            match before.filter(is_there) {
                 None => batch.rule(Family::Inet, self.name, chain, statements),
                 Some(index) => batch.insert_rule(Family::Inet, self.name, chain, index, statements),
             }

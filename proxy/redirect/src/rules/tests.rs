@@ -156,3 +156,13 @@ fn a_replacement_removes_every_table_first_and_cleanup_removes_them_all() {
         assert!(cleanup.contains(&removal), "{cleanup}");
     }
 }
+
+#[test]
+fn a_rule_is_put_before_another_only_where_that_one_is_there() {
+    let text = lines("-m TPROXY", &["10.0.0.2"], "").join("\n");
+    assert!(
+        text.contains("add rule inet istio-proxy-mangle istio-inbound iifname lo meta l4proto tcp mark != 1338 counter return"),
+        "{text}"
+    );
+    assert!(!text.contains("istio-inbound index"), "{text}");
+}

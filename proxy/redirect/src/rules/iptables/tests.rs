@@ -38,15 +38,16 @@ fn tproxy_is_written_as_istios_tool_writes_it() {
     assert_eq!(
         of_chain(&lines, "ISTIO_INBOUND"),
         [
-            "-A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN",
             "-A ISTIO_INBOUND -p tcp --dport 80 -m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT",
             "-A ISTIO_INBOUND -p tcp --dport 80 -j ISTIO_TPROXY",
             "-I ISTIO_INBOUND 1 -p tcp -m mark --mark 1337 -j RETURN",
             "-I ISTIO_INBOUND 2 -p tcp -s ::6/128 -i lo -j RETURN",
             "-I ISTIO_INBOUND 3 -p tcp -i lo -m mark ! --mark 1338 -j RETURN",
+            "-A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN",
         ]
     );
-    let output: Vec<String> = of_chain(&lines, "OUTPUT").into_iter().skip(1).collect();
+    let mut output = of_chain(&lines, "OUTPUT");
+    assert_eq!(output.pop().unwrap(), "-A OUTPUT -j ISTIO_OUTPUT");
     assert_eq!(
         output,
         [
@@ -92,5 +93,22 @@ fn any_rest_of_an_interface_has_a_plus_sign_and_all_dns_needs_no_server() {
             "-A ISTIO_OUTPUT_DNS -p tcp --dport 53 -j REDIRECT --to-ports 15053",
             "-A ISTIO_OUTPUT_DNS -p udp --dport 53 -j REDIRECT --to-port 15053",
         ]
+    );
+}
+
+#[test]
+fn dns_servers_of_one_family_leave_no_empty_chains_in_the_other() {
+    let args = "--redirect-dns --dual-stack";
+    let (v4, v6) = (lines(args, IpVersion::V4), lines(args, IpVersion::V6));
+    let jump = "-A ISTIO_OUTPUT -j ISTIO_OUTPUT_DNS".to_owned();
+    assert!(v4.contains(&jump), "{v4:#?}");
+    assert!(!v6.contains(&jump), "{v6:#?}");
+    let inbound = "-A PREROUTING -j ISTIO_INBOUND".to_owned();
+    assert!(v4.contains(&inbound), "{v4:#?}");
+    assert!(!v6.contains(&inbound), "{v6:#?}");
+    // The proxy's own requests are told apart in both.
+    assert!(
+        v6.contains(&"-A OUTPUT -j ISTIO_OUTPUT_DNS".to_owned()),
+        "{v6:#?}"
     );
 }
