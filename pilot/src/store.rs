@@ -61,15 +61,30 @@ impl Store {
         objects: &BTreeMap<RawKey, Arc<RawObject>>,
         mesh: Option<&MeshText>,
     ) -> bool {
+        let gone = self.entries.keys().filter(|key| !objects.contains_key(key));
+        let mut differing: BTreeMap<_, _> = gone.map(|key| (key.clone(), None)).collect();
+        differing.extend(
+            objects
+                .iter()
+                .map(|(key, raw)| (key.clone(), Some(raw.clone()))),
+        );
+        self.update(&differing, mesh)
+    }
+
+    /// Takes the objects that differ, `None` for those that are gone, and the mesh's configuration if
+    /// a file gives it. Returns whether the snapshot is another one than before.
+    pub fn update(
+        &mut self,
+        objects: &BTreeMap<RawKey, Option<Arc<RawObject>>>,
+        mesh: Option<&MeshText>,
+    ) -> bool {
         let mut changes = Vec::new();
-        self.entries.retain(|key, entry| {
-            let stays = objects.contains_key(key);
-            if !stays {
-                changes.extend(entry.in_use.take().map(Change::Remove));
-            }
-            stays
-        });
         for (key, raw) in objects {
+            let Some(raw) = raw else {
+                let gone = self.entries.remove(key).and_then(|entry| entry.in_use);
+                changes.extend(gone.map(Change::Remove));
+                continue;
+            };
             let known = self.entries.get(key);
             if known.is_some_and(|entry| Arc::ptr_eq(&entry.raw, raw) || entry.raw == *raw) {
                 continue;
