@@ -2,8 +2,15 @@
 //! connections that break, answers that are garbage. It answers as Kubernetes' own does, and the clock
 //! may be paused while it does.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -323,17 +330,4 @@ fn async_lines<F: Future<Output = ()> + Send + 'static>(
 
 fn status(code: u16, message: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code, "message": message, "reason": "x", "metadata": {}})
-}
-
-/// The same server on a socket.
-#[allow(dead_code)]
-pub async fn listen(server: ApiServer) -> std::net::SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = axum::Router::new().fallback(move |uri: http::Uri| {
-        let server = server.clone();
-        async move { Ok::<_, Infallible>(server.answer(&uri)) }
-    });
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
 }

@@ -95,11 +95,12 @@ impl Pilot {
         let grpc = format!("127.0.0.1:{}", self.grpc);
         let http = format!("127.0.0.1:{}", self.http);
         let monitoring = format!("127.0.0.1:{}", self.monitoring);
+        let directory = self.directory.path().to_str().unwrap();
+        let reads_cluster = self.more.iter().any(|flag| flag == "--kubeconfig");
+        let source = (!reads_cluster).then_some(["--configDir", directory]);
         let own = [
             "pilot",
             "discovery",
-            "--configDir",
-            self.directory.path().to_str().unwrap(),
             "--meshConfig",
             none.to_str().unwrap(),
             "--grpcAddr",
@@ -114,7 +115,11 @@ impl Pilot {
             "20ms",
         ];
         let more = self.more.iter().map(String::as_str);
-        let cli = Cli::parse_from(own.into_iter().chain(more));
+        let cli = Cli::parse_from(
+            own.into_iter()
+                .chain(source.into_iter().flatten())
+                .chain(more),
+        );
         match cli.command {
             Command::Discovery(args) => *args,
             other => panic!("{other:?}"),

@@ -113,7 +113,50 @@ pub fn kinds(root_namespace: &str) -> Vec<Kind> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::*;
+
+    const ROLES: &str = include_str!("../../../../manifests/base/pilot-rbac.yaml");
+
+    fn texts(value: &Value) -> Vec<String> {
+        let texts = value.as_array().into_iter().flatten();
+        texts
+            .map(|text| text.as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_roles_of_the_manifests_allow_what_is_read_and_nothing_else() {
+        let loaded = resources::yaml::load(ROLES, "pilot-rbac.yaml");
+        let mut allowed = BTreeSet::new();
+        let roles = loaded.objects.iter().filter(|o| o.kind.ends_with("Role"));
+        for (role, rule) in roles.flat_map(|role| {
+            let rules = role.value["rules"].as_array().unwrap();
+            rules.iter().map(move |rule| (role, rule))
+        }) {
+            assert_eq!(texts(&rule["verbs"]), ["list", "watch"], "{rule}");
+            for resource in texts(&rule["resources"]) {
+                let group = texts(&rule["apiGroups"]).join(",");
+                let names = texts(&rule["resourceNames"]).join(",");
+                allowed.insert((role.namespace.clone(), group, resource, names));
+            }
+        }
+        let read = kinds("istio-system").into_iter().map(|kind| {
+            let name = kind.fields.and_then(|f| f.strip_prefix("metadata.name="));
+            let (group, plural) = (kind.group.to_owned(), kind.plural.to_owned());
+            (
+                kind.namespace,
+                group,
+                plural,
+                name.unwrap_or_default().to_owned(),
+            )
+        });
+        assert_eq!(allowed, read.collect());
+    }
 
     #[test]
     fn the_meshs_configuration_is_looked_for_in_the_root_namespace_alone() {

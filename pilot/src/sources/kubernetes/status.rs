@@ -143,7 +143,7 @@ mod tests {
         let kinds: Vec<_> = kinds("istio-system").into_iter().take(5).collect();
         let mut statuses = Statuses::new(5);
         let mut set = |number: usize, state| {
-            for kind in kinds.get(number) {
+            if let Some(kind) = kinds.get(number) {
                 statuses.set(number, kind, state);
             }
         };
