@@ -9,12 +9,14 @@
 )]
 
 mod api_server;
+mod mesh;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api_server::ApiServer;
+use api_server::{ApiServer, kubeconfig};
+use mesh::{PATIENCE, Pilot, answer};
 use pilot::sources::kubernetes::{Cluster, kinds};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -420,4 +422,70 @@ async fn changes_that_say_nothing_to_the_mesh_go_no_further() {
         following.passes(Duration::from_secs(5)).await;
     }
     assert_eq!(following.told, ["+one"]);
+}
+
+/// Every kind that there is without definitions.
+fn whole() -> ApiServer {
+    ApiServer::new(&[
+        "/api/v1/namespaces",
+        "/api/v1/nodes",
+        "/api/v1/namespaces/istio-system/configmaps",
+        "/api/v1/secrets",
+        SERVICES,
+        "/api/v1/pods",
+        "/apis/discovery.k8s.io/v1/endpointslices",
+    ])
+}
+
+#[tokio::test]
+async fn nothing_is_served_before_every_kind_is_known_and_readiness_says_what_is_missing() {
+    let server = whole();
+    server.put(SERVICES, "n/a", service(80));
+    server.answers("/api/v1/pods", Some((403, "pods is forbidden")));
+    let file = kubeconfig(&server).await;
+    let pilot = Pilot::of_cluster(file.path());
+    let says = async {
+        loop {
+            let ready = answer(pilot.http, "/ready").await.unwrap_or_default();
+            if ready.contains("Pod (403: pods is forbidden)") {
+                return ready;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let ready = tokio::time::timeout(PATIENCE, says).await.unwrap();
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    assert_eq!(pilot.get("/debug/registryz").await, "[]");
+    server.answers("/api/v1/pods", None);
+    assert_eq!(pilot.get("/ready").await, "ready\n");
+    assert!(
+        pilot
+            .get("/debug/registryz")
+            .await
+            .contains("a.n.svc.cluster.local")
+    );
+}
+
+#[tokio::test]
+async fn the_meshs_configuration_is_the_config_maps_and_follows_it() {
+    let config_maps = "/api/v1/namespaces/istio-system/configmaps";
+    let server = whole();
+    let mesh = |text: &str| json!({"data": {"mesh": text}});
+    server.put(
+        config_maps,
+        "istio-system/istio",
+        mesh("accessLogFile: [broken"),
+    );
+    let file = kubeconfig(&server).await;
+    let pilot = Pilot::of_cluster(file.path());
+    let broken = |page: &Value| page.to_string().contains("ConfigMap istio-system/istio");
+    pilot.page("/debug/problems", broken).await;
+    server.put(
+        config_maps,
+        "istio-system/istio",
+        mesh("accessLogFile: /dev/stdout"),
+    );
+    pilot
+        .page("/debug/problems", |page| page["problems"] == json!([]))
+        .await;
 }

@@ -331,3 +331,24 @@ fn async_lines<F: Future<Output = ()> + Send + 'static>(
 fn status(code: u16, message: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code, "message": message, "reason": "x", "metadata": {}})
 }
+
+/// A file that leads to the server on a socket of its own.
+pub async fn kubeconfig(server: &ApiServer) -> tempfile::NamedTempFile {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = server.clone();
+    let router = axum::Router::new().fallback(move |uri: http::Uri| {
+        let server = server.clone();
+        async move { server.answer(&uri) }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "x",
+        "clusters": [{"name": "x", "cluster": {"server": address}}],
+        "users": [{"name": "x", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), config.to_string()).unwrap();
+    file
+}
