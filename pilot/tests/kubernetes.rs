@@ -260,29 +260,41 @@ async fn garbage_objects_hide_no_others_and_are_named() {
         "{}",
         problems[0]
     );
-    // And in a watch.
-    let garbage = r#"{"type": "MODIFIED", "object": {"metadata": {"name": "a", "namespace": 7, "resourceVersion": "900"}}}"#;
-    server.say(SERVICES, garbage);
+    // And in a watch, and in a list of what is known.
+    server.put(
+        SERVICES,
+        "n/a",
+        json!({"metadata": {"namespace": "n", "name": "a", "labels": 7}, "spec": "none"}),
+    );
+    server.put(
+        SERVICES,
+        "n/c",
+        json!({"kind": {}, "metadata": {"name": "c", "namespace": "n"}}),
+    );
+    let nameless = r#"{"type": "MODIFIED", "object": {"metadata": {"name": "a", "namespace": 7, "resourceVersion": "900"}}}"#;
+    server.say(SERVICES, nameless);
     server.put(SERVICES, "n/d", service(80));
     following.knows(&["a", "c", "d"]).await;
-    assert!(
-        !following.told.contains(&"-a".to_owned()),
-        "{:?}",
-        following.told
-    );
+    server.is_away(true);
+    server.put(SERVICES, "n/e", service(80));
+    server.is_away(false);
+    following.knows(&["a", "c", "d", "e"]).await;
+    let removed = following.told.iter().any(|told| told.starts_with('-'));
+    assert!(!removed, "{:?}", following.told);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_is_no_event_loses_nothing() {
+async fn lines_that_are_no_events_and_halves_of_events_lose_nothing() {
     let server = ApiServer::new(&[SERVICES]);
     let mut following = Following::start(&server, &["Service"]);
     following.knows(&[]).await;
-    server.say(SERVICES, "{\"type\": \"ADDED\", \"object\": nonsense");
-    server.put(SERVICES, "n/a", service(80));
+    server.put_garbled(SERVICES, "n/a", service(80));
     following.knows(&["a"]).await;
     server.say(SERVICES, "[1, 2]");
     server.put(SERVICES, "n/b", service(80));
     following.knows(&["a", "b"]).await;
+    server.put_cut(SERVICES, "n/c", service(80));
+    following.knows(&["a", "b", "c"]).await;
 }
 
 #[tokio::test(start_paused = true)]

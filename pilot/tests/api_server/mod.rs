@@ -42,6 +42,8 @@ struct State {
     /// Answers that collections give instead of their own.
     instead: HashMap<String, (u16, Value)>,
     requests: Vec<String>,
+    /// The event in the middle of which the next connection breaks.
+    cut: Option<u64>,
     /// Counted up to break all watches.
     broken: u64,
 }
@@ -98,31 +100,26 @@ impl ApiServer {
     }
 
     /// Creates or changes an object.
-    pub fn put(&self, collection: &str, key: &str, mut object: Value) {
+    pub fn put(&self, collection: &str, key: &str, object: Value) {
+        self.change(|state| state.put(collection, key, object));
+    }
+
+    /// Creates or changes an object, and sends watches nonsense in its place.
+    pub fn put_garbled(&self, collection: &str, key: &str, object: Value) {
         self.change(|state| {
-            state.revision += 1;
-            let (namespace, name) = key.split_once('/').unwrap_or(("", key));
-            let mut metadata = json!({"name": name, "resourceVersion": state.revision.to_string()});
-            if !namespace.is_empty() {
-                metadata["namespace"] = json!(namespace);
-            }
-            match object.get_mut("metadata") {
-                // Garbage stays as it was given, but for what names it.
-                Some(Value::Object(given)) => {
-                    for (field, value) in metadata.as_object().unwrap() {
-                        given.entry(field.clone()).or_insert(value.clone());
-                    }
-                }
-                _ => object["metadata"] = metadata,
-            }
-            let all = state.objects.entry(collection.to_owned()).or_default();
-            let before = all.insert(key.to_owned(), object.clone());
-            let kind = if before.is_some() {
-                "MODIFIED"
-            } else {
-                "ADDED"
-            };
-            state.tell(collection, kind, &object);
+            state.put(collection, key, object);
+            let happened = state.happened.last_mut().unwrap();
+            happened.line = happened
+                .line
+                .replace(r#""object":"#, r#""object": nonsense "#);
+        });
+    }
+
+    /// Creates or changes an object, and breaks the connection in the middle of telling so, once.
+    pub fn put_cut(&self, collection: &str, key: &str, object: Value) {
+        self.change(|state| {
+            state.put(collection, key, object);
+            state.cut = Some(state.revision);
         });
     }
 
@@ -294,6 +291,12 @@ impl ApiServer {
                 };
                 for one in news {
                     told = one.revision;
+                    if server.state().cut.take_if(|cut| *cut == told).is_some() {
+                        let half = one.line[..one.line.len() / 2].to_owned();
+                        let _ = sender.send(Ok(Bytes::from(half))).await;
+                        let _ = sender.send(Err(std::io::Error::other("broken"))).await;
+                        return;
+                    }
                     if sender.send(Ok(Bytes::from(one.line + "\n"))).await.is_err() {
                         return;
                     }
@@ -310,6 +313,32 @@ impl ApiServer {
 }
 
 impl State {
+    fn put(&mut self, collection: &str, key: &str, mut object: Value) {
+        self.revision += 1;
+        let (namespace, name) = key.split_once('/').unwrap_or(("", key));
+        let mut metadata = json!({"name": name, "resourceVersion": self.revision.to_string()});
+        if !namespace.is_empty() {
+            metadata["namespace"] = json!(namespace);
+        }
+        match object.get_mut("metadata") {
+            // Garbage stays as it was given, but for what names it.
+            Some(Value::Object(given)) => {
+                for (field, value) in metadata.as_object().unwrap() {
+                    given.entry(field.clone()).or_insert(value.clone());
+                }
+            }
+            _ => object["metadata"] = metadata,
+        }
+        let all = self.objects.entry(collection.to_owned()).or_default();
+        let before = all.insert(key.to_owned(), object.clone());
+        let kind = if before.is_some() {
+            "MODIFIED"
+        } else {
+            "ADDED"
+        };
+        self.tell(collection, kind, &object);
+    }
+
     fn tell(&mut self, collection: &str, kind: &str, object: &Value) {
         self.happened.push(Happened {
             revision: self.revision,
