@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Cluster;
 use super::kinds::Kind;
 use crate::metrics;
 
-/// How often the log says what is waited for.
-const REPORT: Duration = Duration::from_secs(10);
+/// How often the log may have something new to say.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long something must fail to be told: a watch that broke is mostly back at once.
+const WORTH_TELLING: Duration = Duration::from_secs(3);
+/// How often the log says what is waited for before anything is served.
+const WAITING: Duration = Duration::from_secs(10);
+/// How often it says that kinds fail while what is known of them is served.
+const FAILING: Duration = Duration::from_secs(60);
 /// The most kinds that one line names with their reasons.
 const MOST_NAMED: usize = 3;
 
@@ -50,29 +58,18 @@ impl Statuses {
         self.0.iter().all(|status| status.is_synced)
     }
 
-    /// One fares like this now. What is news is logged, repeated failures are not.
+    /// One fares like this now. Of failures the log is told by [`report`], all at once: when an API
+    /// server goes, every kind fails, and each for another reason at every attempt.
     pub(super) fn set(&mut self, number: usize, kind: &Kind, state: State) {
         let Some(status) = self.0.get_mut(number) else {
             return;
         };
         match (&status.state, &state) {
-            (State::Failing(before), State::Failing(now)) if before == now => {}
-            (_, State::Failing(why)) if status.is_synced => {
-                tracing::warn!(
-                    "{} cannot be followed and is tried again; what is known of it stays in use: {why}",
-                    kind.kind
-                );
-            }
-            (_, State::Failing(why)) => {
-                tracing::warn!("{} cannot be listed and is tried again: {why}", kind.kind);
-            }
-            (State::Failing(_), State::Followed) => {
-                tracing::info!("{} is followed again", kind.kind)
-            }
+            (_, State::Failing(why)) => tracing::debug!("{} cannot be followed: {why}", kind.kind),
             (State::NotInstalled, State::Followed) => {
                 tracing::info!("{} is installed now and followed", kind.kind);
             }
-            (State::Followed, State::NotInstalled) => {
+            (State::Followed | State::Failing(_), State::NotInstalled) if status.is_synced => {
                 tracing::warn!("{} is not installed any more", kind.kind);
             }
             _ => {}
@@ -84,18 +81,26 @@ impl Statuses {
 
     /// What is waited for; empty if nothing is.
     pub(super) fn waits_for(&self, kinds: &[Kind]) -> String {
-        let waiting = || {
-            let all = self.0.iter().zip(kinds);
-            all.filter(|(status, _)| !status.is_synced)
-        };
-        let mut named: Vec<String> = waiting()
+        self.named(kinds, |status| !status.is_synced)
+    }
+
+    /// What cannot be followed now, though it could; empty if everything is.
+    fn failing(&self, kinds: &[Kind]) -> String {
+        self.named(kinds, |status| {
+            status.is_synced && matches!(status.state, State::Failing(_))
+        })
+    }
+
+    fn named(&self, kinds: &[Kind], which: impl Fn(&Status) -> bool) -> String {
+        let all = || self.0.iter().zip(kinds).filter(|(status, _)| which(status));
+        let mut named: Vec<String> = all()
             .take(MOST_NAMED)
             .map(|(status, kind)| match &status.state {
                 State::Failing(why) => format!("{} ({why})", kind.kind),
                 _ => format!("{} (no answer yet)", kind.kind),
             })
             .collect();
-        let more = waiting().count().saturating_sub(MOST_NAMED);
+        let more = all().count().saturating_sub(MOST_NAMED);
         if more > 0 {
             named.push(format!("{more} more kinds"));
         }
@@ -122,13 +127,68 @@ impl Statuses {
     }
 }
 
-/// Says now and then what is waited for. Never ends by itself.
+/// What the log is to be told.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// Nothing is served, because of this.
+    Waits(String),
+    /// What is known is served, but changes of this do not arrive.
+    Fails(String),
+    /// Everything arrives again.
+    IsBack,
+}
+
+/// What the log was told last.
+#[derive(Debug, Default)]
+struct Reporter {
+    since: Option<Instant>,
+    told: Option<Instant>,
+}
+
+impl Reporter {
+    /// What to tell now, for what is waited for and what fails.
+    fn look(&mut self, now: Instant, waits_for: String, failing: String) -> Option<Told> {
+        if waits_for.is_empty() && failing.is_empty() {
+            self.since = None;
+            return self.told.take().map(|_| Told::IsBack);
+        }
+        let since = *self.since.get_or_insert(now);
+        let (pause, told) = if waits_for.is_empty() {
+            (FAILING, Told::Fails(failing))
+        } else {
+            (WAITING, Told::Waits(waits_for))
+        };
+        let is_due = match self.told {
+            None => now.duration_since(since) >= WORTH_TELLING,
+            Some(told) => now.duration_since(told) >= pause,
+        };
+        if !is_due {
+            return None;
+        }
+        self.told = Some(now);
+        Some(told)
+    }
+}
+
+/// Tells the log what is in the way. Never ends by itself.
 pub(super) async fn report(cluster: &Cluster) {
+    let mut reporter = Reporter::default();
     loop {
-        tokio::time::sleep(REPORT).await;
-        let waiting = cluster.waits_for();
-        if !waiting.is_empty() {
-            tracing::warn!("nothing is served to proxies yet: waiting for {waiting}");
+        tokio::time::sleep(LOOK).await;
+        let (waits_for, failing) = {
+            let statuses = cluster.statuses();
+            let kinds = &cluster.kinds;
+            (statuses.waits_for(kinds), statuses.failing(kinds))
+        };
+        match reporter.look(Instant::now(), waits_for, failing) {
+            None => {}
+            Some(Told::Waits(kinds)) => {
+                tracing::warn!("nothing is served to proxies yet: waiting for {kinds}");
+            }
+            Some(Told::Fails(kinds)) => tracing::warn!(
+                "cannot be followed and is tried again, while what is known of it stays in use: {kinds}"
+            ),
+            Some(Told::IsBack) => tracing::info!("every kind is followed again"),
         }
     }
 }
@@ -154,6 +214,38 @@ mod tests {
             "Node (403: no), ConfigMap (no answer yet), Secret (no answer yet), 1 more kinds"
         );
         assert!(!statuses.is_synced());
+    }
+
+    #[test]
+    fn an_outage_is_told_once_a_minute_and_when_it_ends_and_a_moment_not_at_all() {
+        let began = Instant::now();
+        let mut reporter = Reporter::default();
+        let mut told = Vec::new();
+        for second in (0..150).step_by(2) {
+            let is_failing = matches!(second, 4 | 10..=100);
+            let failing = if is_failing {
+                format!("Pod ({second})")
+            } else {
+                String::new()
+            };
+            let now = began + Duration::from_secs(second);
+            told.extend(reporter.look(now, String::new(), failing));
+        }
+        let fails = |at: u64| Told::Fails(format!("Pod ({at})"));
+        assert_eq!(told, [fails(14), fails(74), Told::IsBack]);
+    }
+
+    #[test]
+    fn what_is_waited_for_is_told_every_ten_seconds() {
+        let began = Instant::now();
+        let mut reporter = Reporter::default();
+        let looks = (0..30).step_by(2).filter(|second| {
+            let now = began + Duration::from_secs(*second);
+            reporter
+                .look(now, "Pod".to_owned(), String::new())
+                .is_some()
+        });
+        assert_eq!(looks.collect::<Vec<_>>(), [4, 14, 24]);
     }
 
     #[test]
