@@ -14,6 +14,10 @@ use translate::{Change, Settings, Snapshot};
 /// configuration.
 const MESH_CONFIG_MAP: &str = "istio";
 
+/// How many typed objects there are at a time: Kubernetes' types are large, and a cluster's first list
+/// has all of its pods.
+const AT_ONCE: usize = 500;
+
 /// One object as it was given last.
 #[derive(Debug)]
 struct Entry {
@@ -78,8 +82,12 @@ impl Store {
         objects: &BTreeMap<RawKey, Option<Arc<RawObject>>>,
         mesh: Option<&MeshText>,
     ) -> bool {
+        let before = self.snapshot.clone();
         let mut changes = Vec::new();
         for (key, raw) in objects {
+            if changes.len() >= AT_ONCE {
+                self.take_in(&mut changes);
+            }
             let Some(raw) = raw else {
                 let gone = self.entries.remove(key).and_then(|entry| entry.in_use);
                 changes.extend(gone.map(Change::Remove));
@@ -94,11 +102,15 @@ impl Store {
             self.entries.insert(key.clone(), entry);
         }
         self.read_mesh(mesh, &mut changes);
-        if changes.is_empty() {
-            return false;
+        self.take_in(&mut changes);
+        !Arc::ptr_eq(&before, &self.snapshot)
+    }
+
+    fn take_in(&mut self, changes: &mut Vec<Change>) {
+        if !changes.is_empty() {
+            self.snapshot = Arc::new(self.snapshot.with(changes));
+            changes.clear();
         }
-        self.snapshot = Arc::new(self.snapshot.with(&changes));
-        true
     }
 
     /// The snapshot as it is now.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::SOURCE;
 use super::kinds::Kind;
 use super::received::Received;
-use super::slim::slim;
+use super::slim::{compact, slim};
 
 /// What an object turned out to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +37,7 @@ pub(super) fn read(kind: &Kind, version: &str, received: Received) -> Item {
     if !slim(kind.kind, &mut value) {
         return Item::Unread(key);
     }
-    match RawObject::from_value(value, SOURCE) {
+    match RawObject::from_value(compact(value), SOURCE) {
         Ok(object) => Item::Object(Box::new(object)),
         Err(message) => {
             let problem = Problem::error(SOURCE, message);

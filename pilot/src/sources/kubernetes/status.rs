@@ -37,6 +37,8 @@ struct Status {
     state: State,
     /// Whether the API server ever told all there is of the kind.
     is_synced: bool,
+    /// Whether the kind was there when the API server last said.
+    is_installed: bool,
 }
 
 /// How all informers fare.
@@ -49,6 +51,7 @@ impl Statuses {
         let asked = || Status {
             state: State::Asked,
             is_synced: false,
+            is_installed: false,
         };
         Self((0..kinds).map(|_| asked()).collect())
     }
@@ -64,15 +67,18 @@ impl Statuses {
         let Some(status) = self.0.get_mut(number) else {
             return;
         };
-        match (&status.state, &state) {
-            (_, State::Failing(why)) => tracing::debug!("{} cannot be followed: {why}", kind.kind),
-            (State::NotInstalled, State::Followed) => {
+        match &state {
+            State::Failing(why) => tracing::debug!("{} cannot be followed: {why}", kind.kind),
+            State::Followed if status.is_synced && !status.is_installed => {
                 tracing::info!("{} is installed now and followed", kind.kind);
             }
-            (State::Followed | State::Failing(_), State::NotInstalled) if status.is_synced => {
+            State::NotInstalled if status.is_installed => {
                 tracing::warn!("{} is not installed any more", kind.kind);
             }
             _ => {}
+        }
+        if matches!(state, State::Followed | State::NotInstalled) {
+            status.is_installed = state == State::Followed;
         }
         status.is_synced |= matches!(state, State::Followed | State::NotInstalled);
         metrics::follows(kind.kind, state == State::Followed);
