@@ -23,8 +23,11 @@ use crate::metrics;
 const WATCH_SECONDS: u32 = 90;
 /// The pause after a first failure; doubled with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two attempts, which is also how late a kind that gets installed is found.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause of a kind that is not installed, which is how late it is found once it is. There may be many such
+/// kinds, and for good.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(15);
 /// What went well for so long ends a row of failures: a list alone does not, where watching is refused.
 const STEADY: Duration = Duration::from_secs(10);
 /// How long the API server must deny that there is a kind whose objects are known: while it starts it
@@ -51,6 +54,7 @@ pub(super) async fn run(cluster: Arc<Cluster>, number: usize, client: Client) {
         kind,
         client,
         pause: FIRST_PAUSE,
+        longest_pause: LONGEST_PAUSE,
         denied: None,
         version: 0,
     };
@@ -60,9 +64,10 @@ pub(super) async fn run(cluster: Arc<Cluster>, number: usize, client: Client) {
         if began.elapsed() > STEADY {
             informer.pause = FIRST_PAUSE;
         }
-        informer.ended(end);
-        tokio::time::sleep(informer.pause).await;
-        informer.pause = (informer.pause * 2).min(LONGEST_PAUSE);
+        if informer.ended(end) {
+            tokio::time::sleep(informer.pause).await;
+            informer.pause = (informer.pause * 2).min(informer.longest_pause);
+        }
     }
 }
 
@@ -72,6 +77,7 @@ struct Informer {
     kind: Kind,
     client: Client,
     pause: Duration,
+    longest_pause: Duration,
     /// Since when the API server has said that there is no such kind.
     denied: Option<Instant>,
     /// Which of the kind's versions is asked for.
@@ -134,31 +140,35 @@ impl Informer {
     }
 
     fn synced(&mut self) {
+        self.longest_pause = LONGEST_PAUSE;
         self.denied = None;
         self.cluster.fares(self.number, State::Followed);
         self.count();
     }
 
-    fn ended(&mut self, end: End) {
+    /// Whether to pause before the next attempt.
+    fn ended(&mut self, end: End) -> bool {
         match end {
             End::Failed(why) => {
                 self.denied = None;
                 metrics::source_failed(self.kind.kind);
                 self.cluster.fares(self.number, State::Failing(why));
             }
-            End::NotServed(why) => self.not_served(why),
+            End::NotServed(why) => {
+                self.version += 1;
+                if self.version < self.kind.versions.len() {
+                    return false;
+                }
+                self.version = 0;
+                self.not_served(why);
+            }
         }
+        true
     }
 
-    /// Asks for the next version. Once none is served the kind is not installed, and what was known
-    /// of it is gone if the API server stands by that.
+    /// No version is served: the kind is not installed, and what was known of it is gone if the API
+    /// server stands by that.
     fn not_served(&mut self, why: String) {
-        self.version += 1;
-        if self.version < self.kind.versions.len() {
-            self.pause = FIRST_PAUSE;
-            return;
-        }
-        self.version = 0;
         let since = *self.denied.get_or_insert_with(Instant::now);
         let known = self.cluster.cache().len(self.number);
         if known > 0 && since.elapsed() < DENIED {
@@ -167,6 +177,7 @@ impl Informer {
         }
         self.cluster
             .learn(|cache| cache.listed(self.number, Vec::new()));
+        self.longest_pause = LONGEST_ABSENCE;
         self.cluster.fares(self.number, State::NotInstalled);
         self.count();
     }
