@@ -151,6 +151,8 @@ impl Informer {
         match end {
             End::Failed(why) => {
                 self.denied = None;
+                self.longest_pause = LONGEST_PAUSE;
+                self.pause = self.pause.min(LONGEST_PAUSE);
                 metrics::source_failed(self.kind.kind);
                 self.cluster.fares(self.number, State::Failing(why));
             }
