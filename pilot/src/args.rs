@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use process::duration;
 use process::logging::LogArgs;
 
@@ -11,6 +11,9 @@ use crate::request::RequestArgs;
 
 const EXAMPLES: &str = "\
 Examples:
+  Serve the cluster that the pod runs in:
+    pilot discovery --domain cluster.local
+
   Serve the YAML files of a directory on the plaintext port alone:
     pilot discovery --configDir ./mesh --secureGRPCAddr '' --monitoringAddr 127.0.0.1:15014
 
@@ -46,13 +49,30 @@ pub enum Command {
     Request(RequestArgs),
 }
 
+/// Where services are registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum Registry {
+    /// A cluster's API server.
+    Kubernetes,
+}
+
 /// Flags of `pilot discovery`.
 #[derive(Debug, Clone, Args)]
 #[allow(clippy::doc_markdown)]
 pub struct DiscoveryArgs {
-    /// Directory of YAML files that hold the configuration; watched for changes
-    #[arg(long = "configDir", value_name = "DIR")]
-    pub config_dir: PathBuf,
+    /// Directory of YAML files that hold the configuration; watched for changes. Without it a
+    /// cluster's API server is read
+    #[arg(long = "configDir", value_name = "DIR", conflicts_with_all = ["kubeconfig", "registries"])]
+    pub config_dir: Option<PathBuf>,
+
+    /// Use a Kubernetes configuration file instead of in-cluster configuration
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Comma separated list of platform service registries to read from
+    #[arg(long, value_delimiter = ',', default_value = "Kubernetes")]
+    pub registries: Vec<Registry>,
 
     /// File with the mesh's configuration; where it does not exist, key `mesh` of ConfigMap
     /// `istio` in the namespace of --namespace counts
@@ -205,6 +225,26 @@ mod tests {
             ("example.org", ":1")
         );
         assert_eq!(args.secure_grpc_addr, "");
+    }
+
+    #[test]
+    fn a_directory_and_a_cluster_exclude_each_other() {
+        let with = |more: &[&str]| {
+            let all = ["pilot", "discovery", "--configDir", "d"];
+            Cli::try_parse_from(all.iter().chain(more))
+        };
+        assert!(with(&[]).is_ok());
+        for more in [["--kubeconfig", "f"], ["--registries", "Kubernetes"]] {
+            let message = with(&more).unwrap_err().to_string();
+            assert!(message.contains("cannot be used with"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_registry_that_there_is_not_is_an_error_that_names_those_there_are() {
+        let parsed = Cli::try_parse_from(["pilot", "discovery", "--registries", "Consul"]);
+        let message = parsed.unwrap_err().to_string();
+        assert!(message.contains("Kubernetes"), "{message}");
     }
 
     #[test]

@@ -175,20 +175,21 @@ fn parse(
 /// The certificate that is served now; `None` until the first was issued.
 pub type Serving = watch::Receiver<Option<Arc<ServerTls>>>;
 
-/// Keeps a certificate until `shutdown`: it appears in the result once the first was issued, and is
-/// then replaced in place. Each rotation gives the relay a new way to the ca.
-pub fn keep(issuer: Issuer, ca: CaChannel, shutdown: CancellationToken) -> Serving {
-    let (sender, receiver) = watch::channel(None);
+/// Where the certificate that is served appears.
+pub type Served = watch::Sender<Option<Arc<ServerTls>>>;
+
+/// Keeps a certificate until `shutdown`: it appears in `served` once the first was issued, and is then
+/// replaced in place. Each rotation gives the relay a new way to the ca.
+pub fn keep(issuer: Issuer, ca: CaChannel, served: Served, shutdown: CancellationToken) {
     tokio::spawn(async move {
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = rotate(&issuer, &ca, &sender) => {}
+            () = rotate(&issuer, &ca, &served) => {}
         }
     });
-    receiver
 }
 
-async fn rotate(issuer: &Issuer, ca: &CaChannel, serving: &watch::Sender<Option<Arc<ServerTls>>>) {
+async fn rotate(issuer: &Issuer, ca: &CaChannel, serving: &Served) {
     let mut pause = FIRST_PAUSE;
     loop {
         match renew(issuer, ca, serving).await {
@@ -216,7 +217,7 @@ async fn until(due: SystemTime) {
 async fn renew(
     issuer: &Issuer,
     ca: &CaChannel,
-    serving: &watch::Sender<Option<Arc<ServerTls>>>,
+    serving: &Served,
 ) -> Result<SystemTime, IssueError> {
     let (certificate, channel) = issuer.issue().await?;
     let validity = certificate

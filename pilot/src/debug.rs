@@ -64,16 +64,19 @@ async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
     if !pages.discovery.world.is_loaded() {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
-            "configuration is not loaded yet\n",
+            format!(
+                "configuration is not loaded yet{}\n",
+                pages.discovery.waits_for()
+            ),
         );
     }
     if !certified {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
-            "no certificate from the ca yet\n",
+            "no certificate from the ca yet\n".to_owned(),
         );
     }
-    (StatusCode::OK, "ready\n")
+    (StatusCode::OK, "ready\n".to_owned())
 }
 
 /// As istiod says it, `VERSION-REVISION-STATUS`; the last two are not known to a build of cargo or Bazel.

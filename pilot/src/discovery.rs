@@ -11,6 +11,7 @@ use identity::spiffe::SpiffeError;
 use identity::{SpiffeId, TrustDomain, incoming};
 use process::http::BindError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -19,12 +20,14 @@ use translate::{Settings, Translator};
 use xds::server::AggregatedDiscovery;
 
 use crate::args::DiscoveryArgs;
-use crate::certificate::{self, Issuer, Serving};
+use crate::certificate::{self, Issuer, Served, Serving};
 use crate::connections::Connections;
 use crate::debounce::Debounce;
 use crate::loading::{self, Loader};
 use crate::relay::{CaChannel, Relay};
 use crate::service::{Access, Discovery, Port};
+use crate::sources::Source;
+use crate::sources::kubernetes::{self, ClientError, Cluster};
 use crate::store::Store;
 use crate::world::World;
 use crate::{debug, metrics};
@@ -51,6 +54,9 @@ pub enum DiscoveryError {
     /// The pilot cannot have the identity that the flags make up.
     #[error("--namespace, --serviceAccount or the mesh's trustDomain: {0}")]
     Identity(#[from] SpiffeError),
+    /// There is no way to the API server.
+    #[error(transparent)]
+    Cluster(#[from] ClientError),
     /// A server broke.
     #[error("{port}: {message}")]
     Server {
@@ -101,8 +107,8 @@ pub async fn run(
 ) -> Result<(), DiscoveryError> {
     let listeners = Listeners::open(&args).await?;
     metrics::describe();
-    let (discovery, loader) = load(&args).await;
     let mut tasks = JoinSet::new();
+    let (discovery, loader) = load(&args, &mut tasks, &shutdown).await?;
     let debounce = Debounce {
         after: args.debounce_after,
         max: args.debounce_max,
@@ -112,37 +118,8 @@ pub async fn run(
         loading::run(loader, debounce, following).await;
         Ok(())
     });
-    let mut serving = None;
-    if let Some(listener) = listeners.secure {
-        let ca = CaChannel::new(ArcSwapOption::empty());
-        let (issuer, authenticator) = identities(&args, &discovery)?;
-        let certificate = certificate::keep(issuer, ca.clone(), shutdown.clone());
-        serving = Some(certificate.clone());
-        let relay = Relay::new(authenticator.clone(), ca);
-        let access = Access::Authenticated(authenticator);
-        let router = ads(&args, &discovery, access, &shutdown).add_service(
-            IstioCertificateServiceServer::new(relay).max_decoding_message_size(MAX_REQUEST),
-        );
-        tasks.spawn(serve_secure(
-            listener,
-            certificate,
-            router,
-            shutdown.clone(),
-        ));
-    }
-    if let Some(listener) = listeners.grpc {
-        let router = ads(&args, &discovery, Access::Open, &shutdown);
-        let end = shutdown.clone();
-        tasks.spawn(async move {
-            router
-                .serve_with_incoming_shutdown(
-                    incoming::accept_plain(listener),
-                    end.cancelled_owned(),
-                )
-                .await
-                .map_err(|error| broken("--grpcAddr", &error))
-        });
-    }
+    let (served, certificate) = watch::channel(None);
+    let serving = listeners.secure.is_some().then_some(certificate);
     if let Some(listener) = listeners.http {
         let router = debug::router(discovery.clone(), serving.clone());
         tasks.spawn(http("--httpAddr", listener, router, shutdown.clone()));
@@ -151,31 +128,134 @@ pub async fn run(
         let router = router.merge(debug::readiness(discovery.clone(), serving));
         tasks.spawn(http("--monitoringAddr", listener, router, shutdown.clone()));
     }
-    tracing::info!("discovery is served");
+    let proxies = Proxies {
+        args,
+        discovery,
+        served,
+        shutdown: shutdown.clone(),
+    };
+    tasks.spawn(proxies.serve(listeners.grpc, listeners.secure));
     supervise(tasks, shutdown).await
 }
 
-/// Reads the configuration once, so that the first proxy gets all of it.
-async fn load(args: &DiscoveryArgs) -> (Discovery, Loader) {
+/// What the ports that proxies connect to are made of.
+struct Proxies {
+    args: DiscoveryArgs,
+    discovery: Discovery,
+    served: Served,
+    shutdown: CancellationToken,
+}
+
+impl Proxies {
+    /// Serves once the world is loaded: the mesh's own configuration says who is who in it.
+    async fn serve(
+        self,
+        plain: Option<TcpListener>,
+        secure: Option<TcpListener>,
+    ) -> Result<(), DiscoveryError> {
+        tokio::select! {
+            () = self.shutdown.cancelled() => return Ok(()),
+            () = self.discovery.world.loaded() => {}
+        }
+        let plain = plain.map(|listener| self.plain(listener));
+        let secure = secure.map(|listener| self.secure(listener)).transpose()?;
+        tracing::info!("discovery is served");
+        tokio::try_join!(
+            async {
+                futures::future::OptionFuture::from(plain)
+                    .await
+                    .unwrap_or(Ok(()))
+            },
+            async {
+                futures::future::OptionFuture::from(secure)
+                    .await
+                    .unwrap_or(Ok(()))
+            },
+        )?;
+        self.shutdown.cancelled().await;
+        Ok(())
+    }
+
+    fn plain(
+        &self,
+        listener: TcpListener,
+    ) -> impl Future<Output = Result<(), DiscoveryError>> + use<> {
+        let router = ads(&self.args, &self.discovery, Access::Open, &self.shutdown);
+        let end = self.shutdown.clone();
+        async move {
+            router
+                .serve_with_incoming_shutdown(
+                    incoming::accept_plain(listener),
+                    end.cancelled_owned(),
+                )
+                .await
+                .map_err(|error| broken("--grpcAddr", &error))
+        }
+    }
+
+    fn secure(
+        &self,
+        listener: TcpListener,
+    ) -> Result<impl Future<Output = Result<(), DiscoveryError>> + use<>, DiscoveryError> {
+        let ca = CaChannel::new(ArcSwapOption::empty());
+        let (issuer, authenticator) = identities(&self.args, &self.discovery)?;
+        certificate::keep(
+            issuer,
+            ca.clone(),
+            self.served.clone(),
+            self.shutdown.clone(),
+        );
+        let relay = Relay::new(authenticator.clone(), ca);
+        let access = Access::Authenticated(authenticator);
+        let router = ads(&self.args, &self.discovery, access, &self.shutdown).add_service(
+            IstioCertificateServiceServer::new(relay).max_decoding_message_size(MAX_REQUEST),
+        );
+        let certificate = self.served.subscribe();
+        Ok(serve_secure(
+            listener,
+            certificate,
+            router,
+            self.shutdown.clone(),
+        ))
+    }
+}
+
+/// A directory is read at once, so that the first proxy gets all of it; of a cluster the informers are
+/// started.
+async fn load(
+    args: &DiscoveryArgs,
+    tasks: &mut JoinSet<Result<(), DiscoveryError>>,
+    shutdown: &CancellationToken,
+) -> Result<(Discovery, Loader), DiscoveryError> {
     let settings = Settings {
         domain: args.domain.clone(),
         cluster: args.cluster_id.clone(),
     };
     let store = Store::new(settings, args.namespace.clone());
     let world = Arc::new(World::new(store.snapshot().clone()));
-    let mut loader = Loader::new(
-        args.config_dir.clone(),
-        Some(args.mesh_config.clone()),
-        store,
-        world.clone(),
-    );
+    let (source, cluster) = match &args.config_dir {
+        Some(directory) => (Source::directory(directory), None),
+        None => {
+            let client = kubernetes::connect(args.kubeconfig.as_deref()).await?;
+            let cluster = Arc::new(Cluster::new(kubernetes::kinds(&args.namespace)));
+            let informers = cluster.clone().follow(client, shutdown.clone());
+            tasks.spawn(async move {
+                informers.await;
+                Ok(())
+            });
+            (Source::Cluster(cluster.clone()), Some(cluster))
+        }
+    };
+    let mesh_file = Some(args.mesh_config.clone());
+    let mut loader = Loader::new(source, mesh_file, store, world.clone());
     loader.load(Instant::now());
     let discovery = Discovery {
         world,
         translator: Arc::new(Translator::new()),
         connections: Arc::new(Connections::default()),
+        cluster,
     };
-    (discovery, loader)
+    Ok((discovery, loader))
 }
 
 fn identities(

@@ -1,7 +1,7 @@
-//! The task that keeps the world up to date with the directory it is configured by.
+//! The task that keeps the world up to date with the source it is configured by.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,20 +11,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::debounce::Debounce;
 use crate::metrics;
-use crate::sources::Files;
-use crate::sources::directory::{self, Directory};
+use crate::sources::directory;
+use crate::sources::kubernetes::Changes;
+use crate::sources::{Source, Watch};
 use crate::store::{MeshText, Store};
 use crate::world::World;
 
 /// What the world is made from.
 #[derive(Debug)]
 pub struct Loader {
-    directory: PathBuf,
+    source: Source,
     mesh_file: Option<PathBuf>,
-    files: Files,
     store: Store,
     mesh: Option<MeshText>,
-    /// What kept the directory or the mesh's file from being read.
+    /// What kept the source, parts of it or the mesh's file from being read.
     unreadable: Vec<Problem>,
     problems: Vec<Problem>,
     world: Arc<World>,
@@ -33,15 +33,14 @@ pub struct Loader {
 impl Loader {
     /// A loader that has read nothing yet.
     pub fn new(
-        directory: PathBuf,
+        source: Source,
         mesh_file: Option<PathBuf>,
         store: Store,
         world: Arc<World>,
     ) -> Self {
         Self {
-            directory,
+            source,
             mesh_file,
-            files: Files::new(),
             store,
             mesh: None,
             unreadable: Vec::new(),
@@ -50,16 +49,28 @@ impl Loader {
         }
     }
 
-    /// Reads everything and, if anything differs, publishes it. `changed_at` is when the first change was seen.
+    /// Reads what is new and, if anything differs, publishes it. `changed_at` is when the first change was
+    /// seen. Of a cluster nothing is published before all of it was read: proxies would lose what was not.
     pub fn load(&mut self, changed_at: Instant) {
         let mut problems = Vec::new();
         let mut differs = !self.world.is_loaded();
-        match directory::scan(&self.directory) {
-            Ok(found) => differs |= self.files.scanned(found),
-            Err(error) => problems.push(Problem::error(
-                self.directory.display().to_string(),
-                format!("--configDir cannot be listed: {error}; what was read before stays in use"),
-            )),
+        let mut changes = Changes::new();
+        match &mut self.source {
+            Source::Directory { path, files } => match directory::scan(path) {
+                Ok(found) => differs |= files.scanned(found),
+                Err(error) => problems.push(Problem::error(
+                    path.display().to_string(),
+                    format!(
+                        "--configDir cannot be listed: {error}; what was read before stays in use"
+                    ),
+                )),
+            },
+            Source::Cluster(cluster) if cluster.is_synced() => {
+                changes = cluster.take();
+                problems.extend(cluster.problems());
+                differs |= !changes.is_empty();
+            }
+            Source::Cluster(_) => return,
         }
         let mesh = self.mesh_text(&mut problems);
         differs |= mesh != self.mesh || problems != self.unreadable;
@@ -69,9 +80,13 @@ impl Loader {
         }
         self.mesh.clone_from(&mesh);
         self.unreadable.clone_from(&problems);
-        let objects: BTreeMap<_, _> = self.files.objects();
-        let changed = self.store.apply(&objects, mesh.as_ref());
-        problems.extend(self.files.problems());
+        let changed = match &self.source {
+            Source::Directory { files, .. } => {
+                problems.extend(files.problems());
+                self.store.apply(&files.objects(), mesh.as_ref())
+            }
+            Source::Cluster(_) => self.store.update(&changes, mesh.as_ref()),
+        };
         problems.extend(self.store.problems());
         problems.extend(translate::check(self.store.snapshot()));
         let conflicts = translate::conflicts(self.store.snapshot());
@@ -121,15 +136,14 @@ impl Loader {
     }
 }
 
-/// Loads again whenever the directory or the mesh's file may have changed, until `shutdown`.
+/// Loads again whenever the source or the mesh's file may have changed, until `shutdown`.
 pub async fn run(mut loader: Loader, debounce: Debounce, shutdown: CancellationToken) {
-    let mut directory = Directory::watch(&loader.directory);
-    let mesh_directory = loader.mesh_file.as_deref().and_then(Path::parent);
-    let mut mesh = mesh_directory.map(Directory::watch);
+    let mut source = loader.source.watch();
+    let mut mesh = loader.mesh_file.as_deref().and_then(Watch::beside);
     // What changed between the first load and the first watch.
     let mut first = Clock::now();
     loop {
-        if !wait_until_quiet(&mut directory, mesh.as_mut(), first, debounce, &shutdown).await {
+        if !wait_until_quiet(&mut source, mesh.as_mut(), first, debounce, &shutdown).await {
             return;
         }
         let changed_at = first.into_std();
@@ -146,16 +160,16 @@ pub async fn run(mut loader: Loader, debounce: Debounce, shutdown: CancellationT
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = any(&mut directory, mesh.as_mut()) => first = Clock::now(),
+            () = any(&mut source, mesh.as_mut()) => first = Clock::now(),
         }
     }
 }
 
-async fn any(directory: &mut Directory, mesh: Option<&mut Directory>) {
+async fn any(source: &mut Watch, mesh: Option<&mut Watch>) {
     match mesh {
-        None => directory.changed().await,
+        None => source.changed().await,
         Some(mesh) => tokio::select! {
-            () = directory.changed() => {}
+            () = source.changed() => {}
             () = mesh.changed() => {}
         },
     }
@@ -163,8 +177,8 @@ async fn any(directory: &mut Directory, mesh: Option<&mut Directory>) {
 
 /// Whether it ended with quiet rather than with the shutdown.
 async fn wait_until_quiet(
-    directory: &mut Directory,
-    mut mesh: Option<&mut Directory>,
+    source: &mut Watch,
+    mut mesh: Option<&mut Watch>,
     first: Clock,
     debounce: Debounce,
     shutdown: &CancellationToken,
@@ -175,7 +189,7 @@ async fn wait_until_quiet(
             biased;
             () = shutdown.cancelled() => return false,
             () = tokio::time::sleep_until(debounce.deadline(first, last)) => return true,
-            () = any(directory, mesh.as_deref_mut()) => last = Clock::now(),
+            () = any(source, mesh.as_deref_mut()) => last = Clock::now(),
         }
     }
 }
@@ -197,7 +211,12 @@ mod tests {
         service(80);
         let store = Store::new(translate::Settings::default(), "istio-system");
         let world = Arc::new(World::new(store.snapshot().clone()));
-        let mut loader = Loader::new(directory.path().to_owned(), None, store, world.clone());
+        let mut loader = Loader::new(
+            Source::directory(directory.path()),
+            None,
+            store,
+            world.clone(),
+        );
         let mut load = || {
             loader.load(Instant::now());
             world.now()

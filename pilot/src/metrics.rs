@@ -36,6 +36,31 @@ pub(crate) fn loaded(world: &Published, is_pushed: bool) {
     }
 }
 
+/// The objects of a kind are followed on the API server, or are not.
+pub(crate) fn follows(kind: &'static str, is_followed: bool) {
+    gauge!("lateen_source_followed", "kind" => kind).set(u8::from(is_followed));
+}
+
+/// Following a kind on the API server failed.
+pub(crate) fn source_failed(kind: &'static str) {
+    counter!("lateen_source_failures", "kind" => kind).increment(1);
+}
+
+/// So many objects of a kind are known from the API server.
+pub(crate) fn source_objects(kind: &'static str, objects: usize) {
+    gauge!("lateen_source_objects", "kind" => kind).set(u32::try_from(objects).unwrap_or(u32::MAX));
+}
+
+/// The API server told of a change; Istio counts its own kinds apart from Kubernetes'.
+pub(crate) fn source_event(kind: &'static str, is_custom: bool, event: &'static str) {
+    let name = if is_custom {
+        "pilot_k8s_cfg_events"
+    } else {
+        "pilot_k8s_reg_events"
+    };
+    counter!(name, "type" => kind, "event" => event).increment(1);
+}
+
 /// Objects take away from each other what they ask for.
 pub(crate) fn conflicts(conflicts: &translate::Conflicts) {
     let number = |problems: &[_]| u32::try_from(problems.len()).unwrap_or(u32::MAX);

@@ -18,6 +18,7 @@ use xds::session::{Answer, Subscription};
 use xds::{Resource, TypeUrl};
 
 use crate::connections::{Connection, Connections, Pushes, Registered};
+use crate::sources::kubernetes::Cluster;
 use crate::world::World;
 use crate::{metrics, node};
 
@@ -39,6 +40,19 @@ pub struct Discovery {
     pub translator: Arc<Translator>,
     /// Who is connected.
     pub connections: Arc<Connections>,
+    /// The cluster that the world is read from, if it is.
+    pub cluster: Option<Arc<Cluster>>,
+}
+
+impl Discovery {
+    /// What is waited for until the world is loaded, as the rest of a line.
+    pub(crate) fn waits_for(&self) -> String {
+        let waits_for = self.cluster.as_ref().map(|cluster| cluster.waits_for());
+        match waits_for {
+            Some(kinds) if !kinds.is_empty() => format!(": waiting for {kinds}"),
+            _ => String::new(),
+        }
+    }
 }
 
 /// The configuration as one port serves it.

@@ -14,6 +14,10 @@ use translate::{Change, Settings, Snapshot};
 /// configuration.
 const MESH_CONFIG_MAP: &str = "istio";
 
+/// How many typed objects there are at a time: Kubernetes' types are large, and a cluster's first list
+/// has all of its pods.
+const AT_ONCE: usize = 500;
+
 /// One object as it was given last.
 #[derive(Debug)]
 struct Entry {
@@ -61,15 +65,34 @@ impl Store {
         objects: &BTreeMap<RawKey, Arc<RawObject>>,
         mesh: Option<&MeshText>,
     ) -> bool {
+        let gone = self.entries.keys().filter(|key| !objects.contains_key(key));
+        let mut differing: BTreeMap<_, _> = gone.map(|key| (key.clone(), None)).collect();
+        differing.extend(
+            objects
+                .iter()
+                .map(|(key, raw)| (key.clone(), Some(raw.clone()))),
+        );
+        self.update(&differing, mesh)
+    }
+
+    /// Takes the objects that differ, `None` for those that are gone, and the mesh's configuration if
+    /// a file gives it. Returns whether the snapshot is another one than before.
+    pub fn update(
+        &mut self,
+        objects: &BTreeMap<RawKey, Option<Arc<RawObject>>>,
+        mesh: Option<&MeshText>,
+    ) -> bool {
+        let before = self.snapshot.clone();
         let mut changes = Vec::new();
-        self.entries.retain(|key, entry| {
-            let stays = objects.contains_key(key);
-            if !stays {
-                changes.extend(entry.in_use.take().map(Change::Remove));
-            }
-            stays
-        });
         for (key, raw) in objects {
+            if changes.len() >= AT_ONCE {
+                self.take_in(&mut changes);
+            }
+            let Some(raw) = raw else {
+                let gone = self.entries.remove(key).and_then(|entry| entry.in_use);
+                changes.extend(gone.map(Change::Remove));
+                continue;
+            };
             let known = self.entries.get(key);
             if known.is_some_and(|entry| Arc::ptr_eq(&entry.raw, raw) || entry.raw == *raw) {
                 continue;
@@ -79,11 +102,15 @@ impl Store {
             self.entries.insert(key.clone(), entry);
         }
         self.read_mesh(mesh, &mut changes);
-        if changes.is_empty() {
-            return false;
+        self.take_in(&mut changes);
+        !Arc::ptr_eq(&before, &self.snapshot)
+    }
+
+    fn take_in(&mut self, changes: &mut Vec<Change>) {
+        if !changes.is_empty() {
+            self.snapshot = Arc::new(self.snapshot.with(changes));
+            changes.clear();
         }
-        self.snapshot = Arc::new(self.snapshot.with(&changes));
-        true
     }
 
     /// The snapshot as it is now.

@@ -1,7 +1,6 @@
 //! The world as it is served now: replaced whole, read without waiting.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -32,7 +31,7 @@ pub struct Published {
 pub struct World {
     current: ArcSwap<Published>,
     numbers: watch::Sender<u64>,
-    loaded: AtomicBool,
+    loaded: watch::Sender<bool>,
 }
 
 impl World {
@@ -49,7 +48,7 @@ impl World {
         Self {
             current: ArcSwap::from_pointee(empty),
             numbers: watch::Sender::new(0),
-            loaded: AtomicBool::new(false),
+            loaded: watch::Sender::new(false),
         }
     }
 
@@ -60,7 +59,13 @@ impl World {
 
     /// Whether the sources were read at least once.
     pub fn is_loaded(&self) -> bool {
-        self.loaded.load(Ordering::Acquire)
+        *self.loaded.borrow()
+    }
+
+    /// Waits until the sources were read once.
+    pub async fn loaded(&self) {
+        // The sender is this world's own, so there is one for as long as this waits.
+        let _ = self.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
     /// Changes with every new snapshot.
@@ -95,7 +100,7 @@ impl World {
             objects,
             problems,
         }));
-        self.loaded.store(true, Ordering::Release);
+        self.loaded.send_replace(true);
         if is_new {
             self.numbers.send_replace(number);
         }

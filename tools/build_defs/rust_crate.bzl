@@ -36,6 +36,9 @@ def _needs(features, programs):
         tags.extend(["cpu:2"])
         if not ENVOY:
             missing.append("//tools/build_defs:needs_strangers__see_README")
+    if "cluster-tests" in features:
+        # Not part of `//...`: they need a cluster that somebody brought up, and change what is on it.
+        tags.extend(["exclusive", "external", "local", "manual", "no-sandbox"])
     if "conformance-tests" in features:
         env["LATEEN_CONFORMANCE"] = CONFORMANCE
         if not CONFORMANCE:

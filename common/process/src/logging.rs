@@ -120,8 +120,11 @@ impl Sparingly {
 /// The least time between two lines of one [`Sparingly`].
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The client of Kubernetes tells of every attempt that fails; our programs say it once, with the object.
+const WITHOUT_FLAGS: &str = "info,kube_client=off,kube_runtime=off";
+
 fn filter(levels: &str) -> Result<EnvFilter, LogError> {
-    let mut filter = EnvFilter::new("info");
+    let mut filter = EnvFilter::new(WITHOUT_FLAGS);
     for part in levels.split(',').map(str::trim).filter(|p| !p.is_empty()) {
         filter = filter.add_directive(directive(part)?);
     }

@@ -89,6 +89,15 @@ impl RawObject {
         }
     }
 
+    /// Takes an object that was read already, such as an API server's answer. `source` names where it
+    /// came from in problems.
+    ///
+    /// # Errors
+    /// What it lacks of what every object has: `apiVersion`, `kind`, and a `metadata.name` that is one.
+    pub fn from_value(value: Value, source: &str) -> Result<Self, String> {
+        identify(value, source)
+    }
+
     /// How problems name the object: `Kind namespace/name`, or `Kind name`.
     pub fn describe(&self) -> String {
         self.key().to_string()

@@ -110,3 +110,16 @@ fn a_broken_mesh_configuration_leaves_the_last_good_one() {
     assert_eq!(store.snapshot().mesh().access_log_file, "/dev/stdout");
     assert_eq!(store.problems().len(), 1);
 }
+
+#[test]
+fn more_objects_than_are_taken_in_at_a_time_are_all_there_and_go_all() {
+    let mut store = store();
+    let many: String = (0..2 * AT_ONCE + 1)
+        .map(|n| format!("{}---\n", service(&format!("s{n}"), "80")))
+        .collect();
+    assert!(store.apply(&objects(&many), None));
+    assert_eq!(store.snapshot().service_count(), 2 * AT_ONCE + 1);
+    assert!(!store.apply(&objects(&many), None));
+    assert!(store.apply(&BTreeMap::new(), None));
+    assert_eq!(store.snapshot().service_count(), 0);
+}

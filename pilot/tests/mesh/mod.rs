@@ -56,19 +56,29 @@ impl Pilot {
         Self::start_with(configuration, &[]).await
     }
 
-    /// Starts with further flags; with a ca among them, the secure port is served too.
-    pub async fn start_with(configuration: &str, more: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        write(directory.path(), "mesh.yaml", configuration);
-        let mut pilot = Self {
-            directory,
+    /// Starts with the cluster of this file, and does not wait.
+    pub fn of_cluster(kubeconfig: &Path) -> Self {
+        let mut pilot = Self::new(&["--kubeconfig", kubeconfig.to_str().unwrap()]);
+        pilot.run();
+        pilot
+    }
+
+    fn new(more: &[&str]) -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
             grpc: free_port(),
             http: free_port(),
             secure: free_port(),
             monitoring: free_port(),
             more: more.iter().map(|flag| (*flag).to_owned()).collect(),
             shutdown: CancellationToken::new(),
-        };
+        }
+    }
+
+    /// Starts with further flags; with a ca among them, the secure port is served too.
+    pub async fn start_with(configuration: &str, more: &[&str]) -> Self {
+        let mut pilot = Self::new(more);
+        pilot.write("mesh.yaml", configuration);
         pilot.run();
         pilot.get("/ready").await;
         pilot
@@ -96,11 +106,12 @@ impl Pilot {
         let grpc = format!("127.0.0.1:{}", self.grpc);
         let http = format!("127.0.0.1:{}", self.http);
         let monitoring = format!("127.0.0.1:{}", self.monitoring);
+        let directory = self.directory.path().to_str().unwrap();
+        let reads_cluster = self.more.iter().any(|flag| flag == "--kubeconfig");
+        let source = (!reads_cluster).then_some(["--configDir", directory]);
         let own = [
             "pilot",
             "discovery",
-            "--configDir",
-            self.directory.path().to_str().unwrap(),
             "--meshConfig",
             none.to_str().unwrap(),
             "--grpcAddr",
@@ -115,7 +126,11 @@ impl Pilot {
             "20ms",
         ];
         let more = self.more.iter().map(String::as_str);
-        let cli = Cli::parse_from(own.into_iter().chain(more));
+        let cli = Cli::parse_from(
+            own.into_iter()
+                .chain(source.into_iter().flatten())
+                .chain(more),
+        );
         match cli.command {
             Command::Discovery(args) => *args,
             other => panic!("{other:?}"),
@@ -188,14 +203,19 @@ fn write(directory: &Path, name: &str, text: &str) {
     std::fs::rename(&temporary, directory.join(name)).unwrap();
 }
 
-/// The body of an answer with status 200, else `None`.
-pub async fn get(port: u16, path: &str) -> Option<String> {
+/// A whole answer, once there is one.
+pub async fn answer(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.ok()?;
-    let answer = String::from_utf8_lossy(&answer);
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// The body of an answer with status 200, else `None`.
+pub async fn get(port: u16, path: &str) -> Option<String> {
+    let answer = answer(port, path).await?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     if !head.starts_with("HTTP/1.1 200") {
         return None;
