@@ -215,7 +215,7 @@ fn the_command_reads_standard_input_and_writes_nothing_when_it_fails() {
     assert!(
         String::from_utf8(out)
             .unwrap()
-            .contains("example.com/mesh/proxy:dev")
+            .contains("example.com/mesh/proxyv2:dev")
     );
     let mut out = Vec::new();
     args.set.push("values.global.logAsJson=maybe".to_owned());

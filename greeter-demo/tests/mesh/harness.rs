@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -86,6 +87,8 @@ impl Ran {
 /// A mesh, taken down when dropped.
 pub(super) struct Mesh {
     pub(super) name: String,
+    /// Where it keeps its state, if not where all do.
+    state: Option<PathBuf>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -104,6 +107,7 @@ impl Mesh {
         Self {
             _turn: turn(),
             name: format!("{test}-{}", std::process::id()),
+            state: None,
         }
     }
 
@@ -117,14 +121,24 @@ impl Mesh {
 
     /// A mesh that is up, whose sidecars run our own data plane.
     pub(super) fn up_on_our_own(test: &str) -> Self {
-        let mesh = Self::named(test);
+        Self::named(test).on_our_own()
+    }
+
+    /// The same with its state below a directory.
+    pub(super) fn up_in(test: &str, state: &Path) -> Self {
+        let mut mesh = Self::named(test);
+        mesh.state = Some(state.to_owned());
+        mesh.on_our_own()
+    }
+
+    fn on_our_own(self) -> Self {
         let all = images_and_envoy();
         let (images, _envoy) = all.split_at(all.len() - 2);
         let mut arguments = vec!["up"];
         arguments.extend(images.iter().map(String::as_str));
-        let up = mesh.lateen(&arguments);
+        let up = self.lateen(&arguments);
         assert_eq!(up.code, Some(0), "{up:?}");
-        mesh
+        self
     }
 
     /// A mesh that is up, with namespace default in it.
@@ -154,6 +168,9 @@ impl Mesh {
             .env_remove("LATEEN_ENVOY")
             .args(["local", "--name", &self.name])
             .args(arguments);
+        if let Some(state) = &self.state {
+            command.env("LATEEN_STATE_DIR", state);
+        }
         command
     }
 

@@ -13,6 +13,7 @@ mod article;
 mod bad_input;
 mod crash;
 mod expiry;
+mod full_disk;
 mod gateway;
 mod harness;
 mod host;
