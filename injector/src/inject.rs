@@ -9,7 +9,7 @@ use crate::build::{Input, Overlay, Template};
 use crate::context::PodContext;
 use crate::error::InjectError;
 use crate::mesh::{Interception, ProxyConfig};
-use crate::pod::{self, PROXY};
+use crate::pod::{self, INIT, PROXY, VALIDATION};
 use crate::rewrite::earlier::Earlier;
 use crate::rewrite::{merge, order, overrides, probes, prometheus, status};
 use crate::settings::Settings;
@@ -55,8 +55,12 @@ pub fn inject(
         add(&mut template, overlay);
     }
     overrides::apply(&mut merged, pod, &template, &earlier);
-    if input.interception() == Interception::Tproxy {
-        overrides::keep_root(&mut merged, pod);
+    // Where traffic is redirected at all: a gateway runs as whom it says.
+    let redirected = [INIT, VALIDATION]
+        .iter()
+        .any(|name| template.has_init_container(name));
+    if redirected && input.interception() == Interception::Tproxy {
+        overrides::keep_root(&mut merged);
     }
     for (key, value) in &settings
         .values
@@ -122,18 +126,32 @@ fn templates<'s>(
     Ok(templates)
 }
 
-/// Collects what several templates add, for the record.
+/// Collects what several templates add, for the record: a thing that more than one adds to once, by its name.
 fn add(all: &mut Overlay, one: Overlay) {
-    fn extend<T>(all: &mut Option<Vec<T>>, one: Option<Vec<T>>) {
-        all.get_or_insert_default().extend(one.unwrap_or_default());
+    fn extend<T>(all: &mut Vec<T>, one: impl IntoIterator<Item = T>, name: fn(&T) -> &str) {
+        for item in one {
+            if !all.iter().any(|known| name(known) == name(&item)) {
+                all.push(item);
+            }
+        }
     }
     all.metadata.labels.extend(one.metadata.labels);
     all.metadata.annotations.extend(one.metadata.annotations);
-    all.spec.containers.extend(one.spec.containers);
-    extend(&mut all.spec.init_containers, one.spec.init_containers);
-    extend(&mut all.spec.volumes, one.spec.volumes);
+    let (all, one) = (&mut all.spec, one.spec);
+    extend(&mut all.containers, one.containers, |c| &c.name);
     extend(
-        &mut all.spec.image_pull_secrets,
-        one.spec.image_pull_secrets,
+        all.init_containers.get_or_insert_default(),
+        one.init_containers.unwrap_or_default(),
+        |c| &c.name,
+    );
+    extend(
+        all.volumes.get_or_insert_default(),
+        one.volumes.unwrap_or_default(),
+        |v| &v.name,
+    );
+    extend(
+        all.image_pull_secrets.get_or_insert_default(),
+        one.image_pull_secrets.unwrap_or_default(),
+        |s| &s.name,
     );
 }

@@ -76,8 +76,8 @@ fn counts(kind: &str) -> &'static [&'static str] {
 }
 
 /// Gives the object the form in which Istio's `kube-inject` prints its kind, which reads it into Go's types and writes
-/// these: counts of the status that it lacks are zero, and of a DeploymentConfig what is zero or false is left out, but
-/// for `test`.
+/// these: counts of the status that it lacks are zero; of a DeploymentConfig `minReadySeconds` and `paused` that say nothing
+/// are left out, and `test` is said.
 pub(crate) fn in_istios_form(object: &mut Value) {
     let kind = object
         .get("kind")
@@ -96,8 +96,15 @@ pub(crate) fn in_istios_form(object: &mut Value) {
         }
     }
     if let (true, Some(Value::Object(spec))) = (is_deployment_config, fields.get_mut("spec")) {
-        spec.retain(|_, value| *value != false && *value != 0);
-        spec.insert("test".to_owned(), Value::from(false));
+        for (field, nothing) in [
+            ("minReadySeconds", Value::from(0)),
+            ("paused", false.into()),
+        ] {
+            if spec.get(field) == Some(&nothing) {
+                spec.shift_remove(field);
+            }
+        }
+        spec.entry("test").or_insert(false.into());
     }
 }
 

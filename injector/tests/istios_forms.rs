@@ -81,6 +81,37 @@ fn a_transparent_proxy_stays_root_and_the_rules_let_pass_whom_the_pod_names() {
 }
 
 #[test]
+fn a_gateway_is_not_root_where_the_mesh_is_transparent() {
+    let mut settings = Settings::default();
+    settings
+        .add_mesh_config("defaultConfig: {interceptionMode: TPROXY}", "mesh")
+        .unwrap();
+    let mut pod = plain();
+    pod["metadata"]["annotations"] = json!({"inject.istio.io/templates": "gateway"});
+    pod["spec"]["containers"] = json!([{"name": "istio-proxy", "image": "auto",
+        "securityContext": {"runAsUser": 1337, "runAsGroup": 1337}}]);
+    let pod = injected(&pod, &settings);
+    assert_eq!(
+        container(&pod, "istio-proxy")["securityContext"]["runAsUser"],
+        1337
+    );
+}
+
+#[test]
+fn a_deployment_config_keeps_what_it_says() {
+    let config = "apiVersion: apps.openshift.io/v1\nkind: DeploymentConfig\nmetadata: {name: a}\nspec:\n  \
+        replicas: 0\n  test: true\n  paused: false\n  template:\n    metadata: {labels: {app: a}}\n    \
+        spec: {containers: [{name: app, image: i}]}\n";
+    let injected = kube_inject(config, &Settings::default()).unwrap();
+    let [config, ..] = &serde_saphyr::from_multiple::<Value>(&injected).unwrap()[..] else {
+        panic!("nothing is printed");
+    };
+    assert_eq!(config["spec"]["replicas"], 0);
+    assert_eq!(config["spec"]["test"], true);
+    assert_eq!(config["spec"].get("paused"), None);
+}
+
+#[test]
 fn the_pilots_compliance_policy_is_the_proxys() {
     let pod = injected(
         &plain(),

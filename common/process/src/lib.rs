@@ -3,6 +3,7 @@
 
 pub mod crypto;
 pub mod duration;
+pub mod error;
 pub mod fs;
 pub mod http;
 pub mod logging;

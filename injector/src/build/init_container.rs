@@ -31,8 +31,8 @@ fn arguments(input: &Input<'_>) -> Vec<String> {
     let proxy = &values.global.proxy;
     let mesh = &input.settings.mesh;
     let (user, _) = input.proxy_ids();
-    // With TPROXY the container runs as root and only its group tells it from the application.
-    // Rules that let root pass would let everything of root pass.
+    // Rules that let root pass would let everything of root pass. With TPROXY the proxy is root, and its group alone
+    // tells it from the application.
     let user = match user {
         0 => super::PROXY_ID,
         user => user,

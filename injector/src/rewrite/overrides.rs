@@ -22,14 +22,7 @@ pub(crate) fn apply(merged: &mut Value, original: &Value, template: &Overlay, ea
         };
         let recorded = user_containers(original, list);
         let mut overlays = Vec::new();
-        let mut names: Vec<&str> = Vec::new();
         for name in containers.into_iter().flatten().map(|c| c.name.as_str()) {
-            // Several templates may add parts to one container.
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        for name in names {
             if earlier.added(list, name) && !recorded.iter().any(|c| pod::name_of(c) == Some(name))
             {
                 continue;
@@ -62,14 +55,7 @@ pub(crate) fn apply(merged: &mut Value, original: &Value, template: &Overlay, ea
 
 /// A transparent proxy must be root, whichever user the pod's own `istio-proxy` asks for; the redirect rules follow that
 /// wish nevertheless, as Istio's do.
-pub(crate) fn keep_root(merged: &mut Value, original: &Value) {
-    let asked = Containers::BOTH
-        .into_iter()
-        .find_map(|list| pod::container(original, list, PROXY))
-        .is_some_and(|proxy| proxy.pointer("/securityContext/runAsUser").is_some());
-    if !asked {
-        return;
-    }
+pub(crate) fn keep_root(merged: &mut Value) {
     for list in Containers::BOTH {
         let proxy = pod::containers_mut(merged, list)
             .iter_mut()

@@ -19,15 +19,8 @@ struct Status<'a> {
 }
 
 pub(crate) fn record(pod: &mut Value, template: &Overlay, revision: &str) {
-    // Of several templates two may add parts to one container or volume.
     fn names<'a, T>(items: &'a [T], name: fn(&'a T) -> &'a str) -> Option<Vec<&'a str>> {
-        let mut names: Vec<&str> = Vec::new();
-        for name in items.iter().map(name) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        Some(names).filter(|names| !names.is_empty())
+        Some(items.iter().map(name).collect::<Vec<_>>()).filter(|names| !names.is_empty())
     }
     let spec = &template.spec;
     let status = Status {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 /// The longest that a change waits to be seen.
 const LONGEST_REST: Duration = Duration::from_millis(500);
 
-/// Rests after a look that began then, three times as long as it took: while hundreds of pods change, each follower of
-/// the store takes a quarter of one core at most and sees many changes at once. Where a look takes no time, nobody
-/// waits.
+/// Rests after a look that began then, three times as long as it took, [`LONGEST_REST`] at most: while hundreds of pods
+/// change, a follower of the store takes a quarter of one core and sees many changes at once. Where a look takes no
+/// time, nobody waits.
 pub(crate) async fn rest(since: Instant) {
     let rest = rest_after(since.elapsed());
     if !rest.is_zero() {

@@ -29,7 +29,7 @@ pub struct Image {
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The file cannot be read, or the file system cannot be unpacked.
-    #[error("{}: {}", path.display(), with_causes(source))]
+    #[error("{}: {source}", path.display())]
     Io {
         /// The archive, or the folder unpacked to.
         path: PathBuf,
@@ -44,20 +44,6 @@ pub enum ArchiveError {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-/// An error and what it came from: that a file could not be unpacked says nothing, that the disk is full does.
-fn with_causes(error: &io::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !said.contains(&more) {
-            said = format!("{said}: {more}");
-        }
-        cause = error.source();
-    }
-    said
 }
 
 impl Image {

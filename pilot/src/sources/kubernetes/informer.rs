@@ -211,20 +211,6 @@ fn end(error: &watcher::Error) -> End {
     match failure {
         kube::Error::Api(status) if status.code == 404 => End::NotServed(status.message.clone()),
         kube::Error::Api(status) => End::Failed(format!("{}: {}", status.code, status.message)),
-        other => End::Failed(causes(other)),
+        other => End::Failed(process::error::with_causes(other)),
     }
-}
-
-/// An error with all its causes: the last one is what a person can act upon.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_said = cause.to_string();
-        if !said.contains(&cause_said) {
-            said = format!("{said}: {cause_said}");
-        }
-        next = cause.source();
-    }
-    said
 }

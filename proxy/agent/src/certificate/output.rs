@@ -1,12 +1,16 @@
 //! The workload's certificate in files, for those who do not speak SDS (`OUTPUT_CERTS`).
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use process::fs::{WriteError, write_atomic, write_private};
 use tokio::sync::watch;
 
 use super::Issued;
 use super::state::State;
+
+/// How long after a failure the files are written again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Where the files are, under Istio's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,20 +38,20 @@ impl Output {
         self.directory.join("root-cert.pem")
     }
 
-    /// Writes every certificate that comes, until the keeper is gone. What cannot be written is told, and tried again
-    /// with the next one.
+    /// Writes every certificate that comes, until the keeper is gone. What cannot be written is told, and tried again.
     pub async fn follow(self, mut state: watch::Receiver<State>) {
         loop {
             let usable = state.borrow_and_update().usable().cloned();
-            if let Some(issued) = usable {
-                let (output, print) = (self.clone(), issued.fingerprint.clone());
-                match tokio::task::spawn_blocking(move || output.write(&issued)).await {
-                    Ok(Err(error)) => tracing::error!("OUTPUT_CERTS: {error}"),
-                    _ => tracing::debug!(certificate = print, "written to OUTPUT_CERTS"),
-                }
+            let written = match usable {
+                Some(issued) => self.write(&issued),
+                None => Ok(()),
+            };
+            if let Err(error) = &written {
+                tracing::error!("OUTPUT_CERTS: {error}");
             }
-            if state.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(TRY_AGAIN), if written.is_err() => {}
             }
         }
     }

@@ -83,6 +83,11 @@ impl Rewriter {
                 return Ok(());
             }
             let (length, kind, flags, stream) = parse(&self.partial).ok_or(Broken::Frame)?;
+            // Nothing comes between the frames of a section (RFC 9113, 6.10).
+            let begun = self.section.as_ref();
+            if begun.is_some_and(|section| (kind, stream) != (CONTINUATION, section.stream)) {
+                return Err(Broken::Frame);
+            }
             if !matches!(kind, HEADERS | CONTINUATION) {
                 out.append(&mut self.partial);
                 self.as_they_are = length;
@@ -299,6 +304,10 @@ mod tests {
             ([of(&[], HEADERS, 0), endless].concat(), Broken::TooLarge),
             (of(&[], CONTINUATION, END_HEADERS), Broken::Frame),
             (of(&[], HEADERS, 0).repeat(2), Broken::Frame),
+            (
+                [of(&[], HEADERS, 0), of(b"a", 0, 0)].concat(),
+                Broken::Frame,
+            ),
         ] {
             assert_eq!(passed(&bytes, 4096), Err(broken));
         }

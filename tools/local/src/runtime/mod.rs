@@ -35,6 +35,11 @@ fn refused(error: impl ToString) -> RuntimeError {
     RuntimeError(error.to_string())
 }
 
+/// As [`refused`], for errors whose causes are not in their own text.
+fn told_whole(error: impl std::error::Error) -> RuntimeError {
+    RuntimeError(process::error::with_causes(&error))
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
 ) -> Result<T, RuntimeError> {
@@ -135,9 +140,9 @@ impl Runtime for Machine {
             if *closed {
                 return Err(RuntimeError("the mesh is ending".to_owned()));
             }
-            let image = oci::archive::Image::open(path).map_err(refused)?;
+            let image = oci::archive::Image::open(path).map_err(told_whole)?;
             std::fs::create_dir_all(&cache).map_err(refused)?;
-            let root = image.unpack(&cache).map_err(refused)?;
+            let root = image.unpack(&cache).map_err(told_whole)?;
             Ok(ImageContent {
                 digest: image.digest().to_owned(),
                 layers: vec![root],

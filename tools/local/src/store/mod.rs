@@ -339,8 +339,8 @@ impl Store {
             json!(inner.revision.to_string()),
         );
         let object = Arc::new(object);
+        inner.view.0.insert_mut(key.clone(), Arc::clone(&object));
         self.tell(&key, inner.revision);
-        inner.view.0.insert_mut(key, Arc::clone(&object));
         object
     }
 }

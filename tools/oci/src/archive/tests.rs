@@ -74,17 +74,3 @@ fn a_whiteout_of_the_folder_itself_hides_nothing() {
         assert!(root.path().join("a/one").exists(), "{name}");
     }
 }
-
-#[test]
-fn what_cannot_be_unpacked_is_told_with_what_the_system_said() {
-    let root = tempfile::tempdir().unwrap();
-    let name = "n".repeat(300);
-    let source = apply(&layer(&[(name.as_str(), None)]), root.path()).unwrap_err();
-    let error = ArchiveError::Io {
-        path: root.path().to_owned(),
-        source,
-    };
-    let said = error.to_string();
-    assert!(said.contains("failed to unpack"), "{said}");
-    assert!(said.contains("File name too long"), "{said}");
-}
