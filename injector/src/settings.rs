@@ -50,6 +50,16 @@ impl Settings {
         set.is_none_or(|v| v != "false")
     }
 
+    /// The install values that were given, without defaults of ours.
+    pub fn given_values(&self) -> &Value {
+        &self.tree
+    }
+
+    /// The mesh config that was given, without defaults; null when none was.
+    pub fn given_mesh_config(&self) -> &Value {
+        &self.mesh_tree
+    }
+
     /// All values, those that nobody set with their defaults: what templates see.
     pub(crate) fn all_values(&self) -> Value {
         // Values have texts for keys, so they serialise.

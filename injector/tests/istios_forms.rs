@@ -1,5 +1,5 @@
 //! What Istio's injector does beyond the cases at hand, as its users know it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use injector::{PodContext, Settings, inject, kube_inject};
 use serde_json::{Value, json};

@@ -12,13 +12,13 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use ca_client::Serving;
 use resources::yaml::RawObject;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use translate::{EndpointShards, RegisteredService};
 
-use crate::certificate::Serving;
 use crate::service::Discovery;
 
 /// What the pages show.

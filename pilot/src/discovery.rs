@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use ca_api::istio_certificate_service_server::IstioCertificateServiceServer;
+use ca_client::{Issuer, Served, Serving};
 use identity::caller::Authenticator;
 use identity::jwt::{KeySetError, Validator};
 use identity::spiffe::SpiffeError;
+use identity::tls::{ALPN_H2, ClientAuth};
 use identity::{SpiffeId, TrustDomain, incoming};
 use process::http::BindError;
 use tokio::net::TcpListener;
@@ -20,7 +22,6 @@ use translate::{Settings, Translator};
 use xds::server::AggregatedDiscovery;
 
 use crate::args::DiscoveryArgs;
-use crate::certificate::{self, Issuer, Served, Serving};
 use crate::connections::Connections;
 use crate::debounce::Debounce;
 use crate::loading::{self, Loader};
@@ -199,10 +200,16 @@ impl Proxies {
     ) -> Result<impl Future<Output = Result<(), DiscoveryError>> + use<>, DiscoveryError> {
         let ca = CaChannel::new(ArcSwapOption::empty());
         let (issuer, authenticator) = identities(&self.args, &self.discovery)?;
-        certificate::keep(
+        let server = ca_client::Server {
+            client_auth: ClientAuth::Optional,
+            alpn: &[ALPN_H2],
+        };
+        let channel = ca.clone();
+        ca_client::keep(
             issuer,
-            ca.clone(),
+            server,
             self.served.clone(),
+            move |new| channel.store(Some(Arc::new(new))),
             self.shutdown.clone(),
         );
         let relay = Relay::new(authenticator.clone(), ca);

@@ -2,7 +2,6 @@
 //! each data plane, and the ports that serve it.
 
 pub mod args;
-pub mod certificate;
 pub mod connections;
 pub mod debounce;
 pub mod debug;

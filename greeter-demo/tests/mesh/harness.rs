@@ -22,8 +22,8 @@ pub(super) fn required(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!(
             "{variable} is not set. LATEEN_BIN and LATEEN_DEMO are the programs `lateen` and `demo`, LATEEN_IMAGES is \
-             `REFERENCE=FILE ...` of crossoverjie/k8s-combat, lateen/ca:dev, lateen/pilot:dev and lateen/proxy:dev, \
-             LATEEN_ENVOY an Envoy binary"
+             `REFERENCE=FILE ...` of crossoverjie/k8s-combat and of lateen's ca, injector, pilot and proxy, LATEEN_ENVOY \
+             an Envoy binary"
         )
     })
 }

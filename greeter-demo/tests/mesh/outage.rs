@@ -134,6 +134,60 @@ fn outages(mesh: Mesh, long: Duration) {
 }
 
 #[test]
+fn pods_wait_for_an_injector_that_is_gone_and_nobody_else_does() {
+    const INJECTOR: &str = "istio-sidecar-injector";
+    let mesh = Mesh::up_on_our_own("outage-injector").labelled();
+    mesh.applied(GREETER);
+    let pods = mesh.ready("default", APP, 3, 2);
+    mesh.balanced(&pods[0], APP, TARGET, 3);
+    let flow = Flow::default();
+    let report = std::thread::scope(|scope| {
+        let _ends = EndsWith(&flow);
+        let traffic = Traffic::begin(scope, &flow, &mesh, &pods[0], APP, TARGET);
+        // Killed, it is back before anybody noticed.
+        let injector = only(mesh.pods(SYSTEM, INJECTOR)).expect("one pod");
+        kill_and_see_it_return(&mesh, SYSTEM, &injector, "injector", "injector");
+        traffic.goes_on();
+
+        let scaled = |deployment: &str, replicas: &str, namespace: &str| {
+            let deployment = format!("deployment/{deployment}");
+            mesh.ok(&[
+                "scale",
+                &deployment,
+                "--replicas",
+                replicas,
+                "-n",
+                namespace,
+            ]);
+        };
+        scaled(INJECTOR, "0", SYSTEM);
+        mesh.ready(SYSTEM, INJECTOR, 0, 1);
+        scaled(APP, "5", "default");
+        eventually("the word about the webhook", || {
+            let events = mesh.ok(&["get", "events"]);
+            let said = "Error creating: Internal error occurred: failed calling webhook \
+                        \"namespace.sidecar-injector.istio.io\"";
+            let told = events.lines().find(|event| event.contains(said));
+            told.map(drop).ok_or(events.clone())
+        });
+        // What no webhook selects is made meanwhile.
+        mesh.applied(
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: meanwhile}, data: {a: b}}",
+        );
+        assert_eq!(mesh.pods("default", APP).len(), 3);
+        traffic.goes_on();
+
+        scaled(INJECTOR, "1", SYSTEM);
+        mesh.ready(SYSTEM, INJECTOR, 1, 1);
+        mesh.ready("default", APP, 5, 2);
+        traffic.goes_on();
+        traffic.end()
+    });
+    assert_eq!(report.failed(), 0, "{report:?}");
+    mesh.balanced(&pods[0], APP, TARGET, 5);
+}
+
+#[test]
 fn traffic_goes_on_when_a_greeter_is_killed_and_the_replica_comes_back() {
     survives_a_killed_greeter(&Mesh::up_and_labelled("killed"));
 }

@@ -11,10 +11,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use ca_client::Serving;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use identity::tls::ServerTls;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -52,6 +52,9 @@ pub enum ServeError {
     /// The certificate is wrong.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The trust domain or the service account cannot be part of an identity.
+    #[error("no identity to ask the ca for: {0}")]
+    Identity(#[from] identity::spiffe::SpiffeError),
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] process::http::BindError),
@@ -81,12 +84,6 @@ impl Injector {
         metrics: Router,
         shutdown: CancellationToken,
     ) -> Result<Self, ServeError> {
-        let pem = certificate::Files {
-            chain: options.tls_cert_file.clone(),
-            key: options.tls_key_file.clone(),
-        };
-        let (chain, key) = (files::read(&pem.chain)?, files::read(&pem.key)?);
-        let tls = Arc::new(pem.serve(&chain, &key)?);
         let configured: Vec<_> = [&options.inject_config, &options.mesh_config]
             .into_iter()
             .flatten()
@@ -112,35 +109,25 @@ impl Injector {
         };
         let settings = Arc::new(ArcSwap::from_pointee(parse(&contents)?));
 
+        let tasks = TaskTracker::new();
+        let trust_domain = settings.load().mesh.trust_domain.clone();
+        let certificate = certificate::keep(&options, &trust_domain, &tasks, &shutdown)?;
         let webhook = process::http::bind(&format!(":{}", options.port), "--port").await?;
         let monitoring = process::http::bind(&options.monitoring_addr, "--monitoringAddr").await?;
         let (address, monitoring_address) = (webhook.local_addr()?, monitoring.local_addr()?);
-        let tasks = TaskTracker::new();
         tasks.spawn(serve(
             webhook,
-            tls.clone(),
+            certificate.clone(),
             router(settings.clone()),
             shutdown.clone(),
         ));
-        let ready = metrics.route("/ready", get(|| async { "ok" }));
+        let ready = metrics.route("/ready", get(move || readiness(certificate.clone())));
         let stopped = shutdown.clone();
         tasks.spawn(async move {
             if let Err(error) = process::http::serve(monitoring, ready, stopped).await {
                 tracing::error!(%error, "metrics are not served any more");
             }
         });
-        tasks.spawn(files::watch(
-            vec![pem.chain.clone(), pem.key.clone()],
-            vec![chain, key],
-            shutdown.clone(),
-            move |contents| {
-                let [chain, key] = contents else { return };
-                match pem.replace(&tls, chain, key) {
-                    Ok(()) => tracing::info!("the certificate is replaced"),
-                    Err(error) => tracing::warn!(%error, "the last good certificate goes on"),
-                }
-            },
-        ));
         tasks.spawn(files::watch(
             configured,
             contents,
@@ -246,12 +233,28 @@ fn answered<T>(
     answer(&review).map_err(|error| error.to_string())
 }
 
+/// Ready once there is a certificate to serve with.
+async fn readiness(certificate: Serving) -> (StatusCode, &'static str) {
+    match certificate.borrow().is_some() {
+        true => (StatusCode::OK, "ok"),
+        false => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "waits for a certificate from the ca",
+        ),
+    }
+}
+
 async fn serve(
     listener: TcpListener,
-    tls: Arc<ServerTls>,
+    mut certificate: Serving,
     router: Router,
     shutdown: CancellationToken,
 ) {
+    let first = tokio::select! {
+        () = shutdown.cancelled() => return,
+        first = certificate.wait_for(Option::is_some) => first.ok().and_then(|tls| tls.clone()),
+    };
+    let Some(tls) = first else { return };
     let mut connections = identity::incoming::accept(listener, tls);
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let open = TaskTracker::new();

@@ -1,142 +1,104 @@
-//! What happens to a pod before it is stored: the sidecar, then the defaults. Pure.
+//! What happens to a pod before it is stored: its defaults, the webhooks that change it, such as the injector's, and what
+//! no pod may be. The same steps as an API server's.
 
-use serde_json::{Value, json};
+mod call;
+mod pod;
+mod review;
+mod webhook;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use call::{Caller, Dial};
+pub use webhook::check;
+pub(crate) use webhook::{GROUP, MUTATING};
 
 use crate::kubelet::facts::service_account;
-use crate::object::{Key, as_map, child, labels, list, name, namespace, text};
+use crate::object::{Key, child, name, namespace};
 use crate::store::View;
+use review::{Request, Verdict};
 
 /// How pods are admitted.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Admission {
-    /// The injector's settings.
-    pub injector: injector::Settings,
+    /// Calls webhooks.
+    pub caller: Arc<Caller>,
 }
 
-/// The pod as it is stored: injected when its namespace and labels ask for it, with Kubernetes' defaults.
+/// A pod that may be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admitted {
+    /// The pod.
+    pub pod: Value,
+    /// What webhooks have to say to whoever made it.
+    pub warnings: Vec<String>,
+}
+
+/// The pod as it is stored: changed by the webhooks that select it, with Kubernetes' defaults.
 ///
 /// # Errors
-/// Why the pod is refused, as an admission webhook would say it.
-pub fn admit(pod: &Value, view: &View, node: &str, admission: &Admission) -> Result<Value, String> {
-    let ns = namespace(pod);
-    let account = service_account(pod);
+/// Why the pod is refused, as the API server says it.
+pub async fn admit(
+    given: &Value,
+    view: &View,
+    node: &str,
+    admission: &Admission,
+) -> Result<Admitted, String> {
+    let ns = namespace(given);
+    let account = service_account(given);
     if view
         .get(&Key::core("ServiceAccount", ns, account))
         .is_none()
     {
         return Err(format!(
             "pods {:?} is forbidden: error looking up service account {ns}/{account}: serviceaccount {account:?} not found",
-            name(pod)
+            name(given)
         ));
     }
-    let namespace_labels = view
-        .get(&Key::core("Namespace", "", ns))
-        .map(|namespace| labels(namespace))
-        .unwrap_or_default();
-    let of = injector::Namespace {
-        name: ns,
-        labels: &namespace_labels,
-    };
-    let mut pod = match injector::decide(&of, pod, &admission.injector) {
-        injector::Decision::Inject => {
-            for vain in injector::annotations_without_effect(pod) {
-                tracing::warn!("pod {ns}/{}: {vain}", name(pod));
+    let mut pod = given.clone();
+    pod::defaults(&mut pod);
+    let mut warnings = Vec::new();
+    for webhook in webhook::mutating(view, &pod) {
+        let request = Request::creation(&pod);
+        let answer = admission.caller.call(&webhook, view, &request).await;
+        match answer.and_then(|answer| review::read(&answer, &request)) {
+            Ok(Verdict::Allowed(changed, said)) => {
+                pod = changed;
+                warnings.extend(said);
             }
-            let context = injector::PodContext::of_pod(ns, pod);
-            injector::inject(pod, &context, &admission.injector)
-                .map_err(|error| format!("sidecar injection of pod {ns}/{}: {error}", name(pod)))?
+            Ok(Verdict::Denied(reason)) => {
+                return Err(format!(
+                    "admission webhook {:?} denied the request: {reason}",
+                    webhook.name
+                ));
+            }
+            Err(problem) if webhook.fails => {
+                return Err(format!(
+                    "Internal error occurred: failed calling webhook {:?}: failed to call webhook: {problem}",
+                    webhook.name
+                ));
+            }
+            Err(problem) => {
+                tracing::warn!(
+                    webhook = webhook.name,
+                    problem,
+                    "a webhook cannot be called; failurePolicy is Ignore"
+                );
+            }
         }
-        injector::Decision::Skip(_) => pod.clone(),
-    };
-    defaults(&mut pod, node);
-    check(&pod)?;
-    Ok(pod)
+        // Selectors see what the webhook before left.
+        pod::defaults(&mut pod);
+    }
+    for warning in &warnings {
+        tracing::warn!("pod {ns}/{}: {warning}", name(&pod));
+    }
+    child(&mut pod, "spec")
+        .entry("nodeName")
+        .or_insert(Value::String(node.to_owned()));
+    pod::check(&pod)?;
+    Ok(Admitted { pod, warnings })
 }
 
-fn defaults(pod: &mut Value, node: &str) {
-    let account = service_account(pod).to_owned();
-    let spec = child(pod, "spec");
-    for (field, value) in [
-        ("restartPolicy", json!("Always")),
-        ("dnsPolicy", json!("ClusterFirst")),
-        ("terminationGracePeriodSeconds", json!(30)),
-        ("schedulerName", json!("default-scheduler")),
-        ("serviceAccountName", json!(account)),
-        ("serviceAccount", json!(account)),
-        ("securityContext", json!({})),
-        ("enableServiceLinks", json!(true)),
-        ("nodeName", json!(node)),
-    ] {
-        spec.entry(field).or_insert(value);
-    }
-    for field in ["initContainers", "containers"] {
-        let Some(Value::Array(containers)) = spec.get_mut(field) else {
-            continue;
-        };
-        for container in containers {
-            let container = as_map(container);
-            container
-                .entry("terminationMessagePath")
-                .or_insert(json!("/dev/termination-log"));
-            let resources = as_map(container.entry("resources").or_insert(json!({})));
-            // A request that is absent is its limit.
-            if let Some(Value::Object(limits)) = resources.get("limits").cloned() {
-                let requests = as_map(resources.entry("requests").or_insert(json!({})));
-                for (resource, limit) in limits {
-                    requests.entry(resource).or_insert(limit);
-                }
-            }
-            if let Some(Value::Array(ports)) = container.get_mut("ports") {
-                for port in ports {
-                    as_map(port).entry("protocol").or_insert(json!("TCP"));
-                }
-            }
-        }
-    }
-    let mut status = json!({"phase": "Pending", "conditions": []});
-    if let Some(given) = pod.get("status").filter(|status| status.is_object()) {
-        status = given.clone();
-    }
-    as_map(pod).insert("status".to_owned(), status);
-}
-
-/// What would make the kubelet stumble: names that become directories, containers without an image.
-fn check(pod: &Value) -> Result<(), String> {
-    let mut seen = std::collections::BTreeSet::new();
-    if list(pod, "/spec/containers").is_empty() {
-        return Err(format!(
-            "Pod {:?} is invalid: spec.containers: Required value",
-            name(pod)
-        ));
-    }
-    for (field, container) in ["initContainers", "containers"].iter().flat_map(|field| {
-        list(pod, &format!("/spec/{field}"))
-            .iter()
-            .map(move |c| (field, c))
-    }) {
-        let container_name = text(container, "/name");
-        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if container_name.is_empty()
-            || container_name.len() > 63
-            || !container_name.chars().all(label)
-        {
-            return Err(format!(
-                "Pod {:?} is invalid: spec.{field}.name: Invalid value: {container_name:?}: a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'",
-                name(pod)
-            ));
-        }
-        if !seen.insert(container_name) {
-            return Err(format!(
-                "Pod {:?} is invalid: spec.{field}.name: Duplicate value: {container_name:?}",
-                name(pod)
-            ));
-        }
-        if text(container, "/image").is_empty() {
-            return Err(format!(
-                "Pod {:?} is invalid: spec.{field}.image: Required value (container {container_name:?})",
-                name(pod)
-            ));
-        }
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

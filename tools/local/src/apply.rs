@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::admission::{Admission, admit};
+use crate::admission::{Admission, admit, check};
 use crate::controller::service::{FIRST_NODE_PORT, NODE_PORTS, SERVICES};
 use crate::mesh::Applied;
 use crate::object::{Key, child, integer, list, name, text};
@@ -14,7 +14,7 @@ use crate::store::apply::check_key;
 use crate::store::{Outcome, Store};
 
 /// Applies `object` into the store.
-pub fn one(
+pub async fn one(
     store: &Store,
     object: Value,
     namespace: &str,
@@ -27,8 +27,17 @@ pub fn one(
     );
     let is_namespace = text(&object, "/kind") == "Namespace";
     let namespace_name = Key::of(&object).map(|key| key.name);
+    let mut warnings = Vec::new();
     let applied = match text(&object, "/kind") {
-        "Pod" => pod(store, object, namespace, node, admission),
+        "Pod" => pod(store, object, namespace, node, admission)
+            .await
+            .map(|(outcome, said)| {
+                warnings = said;
+                outcome
+            }),
+        "MutatingWebhookConfiguration" => {
+            check(&object).and_then(|()| other(store, object, namespace))
+        }
         "Service" => check_cluster_ip(store, &object, namespace)
             .and_then(|()| check_node_ports(store, &object, namespace))
             .and_then(|()| other(store, object, namespace)),
@@ -46,11 +55,13 @@ pub fn one(
             object: reference,
             outcome: Some(outcome.as_str().to_owned()),
             error: None,
+            warnings,
         },
         Err(error) => Applied {
             object: reference,
             outcome: None,
             error: Some(error),
+            warnings,
         },
     }
 }
@@ -215,13 +226,13 @@ fn secret(mut object: Value) -> Value {
 
 /// A new pod is admitted (injected, defaulted). One that is there keeps its spec: only its labels and
 /// annotations can change, as in Kubernetes.
-fn pod(
+async fn pod(
     store: &Store,
     mut object: Value,
     namespace: &str,
     node: &str,
     admission: &Admission,
-) -> Result<Outcome, String> {
+) -> Result<(Outcome, Vec<String>), String> {
     child(&mut object, "metadata")
         .entry("namespace")
         .or_insert_with(|| Value::String(namespace.to_owned()));
@@ -234,12 +245,14 @@ fn pod(
         let metadata = object.get("metadata").cloned().unwrap_or_default();
         return store
             .patch(&key, &serde_json::json!({"metadata": metadata}))
-            .map(|(outcome, _)| outcome)
+            .map(|(outcome, _)| (outcome, Vec::new()))
             .map_err(|error| error.to_string());
     }
-    let admitted = admit(&object, &store.view(), node, admission)?;
+    let admitted = admit(&object, &store.view(), node, admission).await?;
+    // While a webhook was asked, the namespace may have begun to end.
     store
-        .create(admitted)
-        .map(|_| Outcome::Created)
+        .check_namespace(&key)
+        .and_then(|()| store.create(admitted.pod))
+        .map(|_| (Outcome::Created, admitted.warnings))
         .map_err(|error| error.to_string())
 }

@@ -46,7 +46,7 @@ impl Daemon {
                 return Err(error.into());
             }
         };
-        let applied = mesh.apply(objects, "default");
+        let applied = mesh.apply(objects, "default").await;
         let router = server::router(Arc::clone(&mesh), end.clone());
         let api = tokio::spawn(async move { axum::serve(listener, router).await });
         Ok((Self { mesh, end, api }, applied))

@@ -5,6 +5,7 @@ pub mod api;
 pub mod apply;
 pub mod controller;
 pub mod daemon;
+mod dial;
 pub mod dns;
 pub mod event;
 pub mod export;

@@ -45,6 +45,9 @@ pub(super) fn read(paths: &[PathBuf]) -> Manifests {
 pub(super) fn report(results: &[Applied]) -> Result<bool, Failure> {
     let mut all = true;
     for applied in results {
+        for warning in &applied.warnings {
+            eprintln!("Warning: {warning}");
+        }
         match (&applied.outcome, &applied.error) {
             (Some(outcome), _) => output::line(format!("{} {outcome}", applied.object))?,
             (None, error) => {

@@ -39,10 +39,11 @@ pub(super) struct UpArgs {
     /// An Envoy binary for the sidecars
     #[arg(long, value_name = "PATH", env = "LATEEN_ENVOY")]
     envoy: Option<PathBuf>,
-    /// One value for the injector, such as values.global.proxy.logLevel=debug; may be repeated
+    /// One install value or part of the mesh config, such as values.global.proxy.logLevel=debug or
+    /// meshConfig.accessLogEncoding=JSON; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Only run pods: no pilot, no ca
+    /// Only run pods: no pilot, no ca, no injector, no gateway
     #[arg(long)]
     no_control_plane: bool,
     /// Stay in the foreground until Ctrl-C
@@ -201,15 +202,10 @@ fn options(place: &Place, args: &UpArgs) -> Result<Options, Failure> {
         state: place.state.clone(),
         envoy: args.envoy.clone(),
         control_plane: !args.no_control_plane,
+        set: args.set.clone(),
         ..Options::default()
     };
     options.images = images(args)?;
-    for argument in &args.set {
-        options
-            .injector
-            .set(argument)
-            .map_err(|error| Failure::error(error.to_string()))?;
-    }
     Ok(options)
 }
 

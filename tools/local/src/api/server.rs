@@ -103,6 +103,6 @@ async fn apply(
         return Err(Failure::bad_request("`namespace` is missing"));
     }
     Ok(Json(ApplyResult {
-        results: shared.mesh.apply(request.objects, &request.namespace),
+        results: shared.mesh.apply(request.objects, &request.namespace).await,
     }))
 }

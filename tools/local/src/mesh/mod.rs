@@ -1,5 +1,6 @@
 //! A mesh on this machine, as a value: start it, apply objects, look at them, stop it.
 
+mod control_plane;
 mod leftovers;
 mod root_certificate;
 mod state;
@@ -13,7 +14,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Caller};
 use crate::controller::deployment::wanted;
 use crate::dns::serve::Zone;
 use crate::dns::upstream::Upstream;
@@ -21,20 +22,16 @@ use crate::kubelet::envoy::{Envoy, EnvoyError};
 use crate::kubelet::image::Images;
 use crate::kubelet::node::{Node, NodeParts, node_root};
 use crate::kubelet::runtime::{Runtime, RuntimeError};
-use crate::manifest::Manifests;
 use crate::object::{integer, name};
 use crate::runtime::Machine;
 use crate::store::Store;
 use crate::token::{Signer, TokenError};
 use crate::{export, forwards, fronts, kubelet, reconcile};
 
+pub use control_plane::{CONTROL_PLANE, GATEWAY, INJECTOR};
 pub use leftovers::{Leftovers, clean};
 pub use state::{DEFAULT_STATE, StateDirectory};
 
-/// What every mesh begins with: the control plane's Deployments and Services.
-pub const CONTROL_PLANE: &str = include_str!("../../../../manifests/local/control-plane.yaml");
-/// The ingress gateway, which comes with it.
-pub const GATEWAY: &str = include_str!("../../../../manifests/local/gateway.yaml");
 /// The cluster's DNS domain.
 pub const DOMAIN: &str = "cluster.local";
 /// The control plane's namespace.
@@ -51,33 +48,21 @@ pub struct Options {
     pub images: Images,
     /// An Envoy binary for sidecars.
     pub envoy: Option<PathBuf>,
-    /// Whether the control plane of [`CONTROL_PLANE`] and the gateway of [`GATEWAY`] run.
+    /// Whether the control plane of [`CONTROL_PLANE`], the injector and the gateway run.
     pub control_plane: bool,
-    /// The injector's settings.
-    pub injector: injector::Settings,
+    /// Install values and mesh config, as `KEY=VALUE`.
+    pub set: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let mut injector = injector::Settings::default();
-        // Our own images; a pod may still name others.
-        for argument in [
-            "values.global.hub=lateen",
-            "values.global.tag=dev",
-            "values.global.proxy.image=proxy",
-            "values.global.proxy_init.image=proxy",
-        ] {
-            if let Err(error) = injector.set(argument) {
-                tracing::error!(argument, %error, "the injector refuses a default");
-            }
-        }
         Self {
             name: "default".to_owned(),
             state: PathBuf::from(DEFAULT_STATE),
             images: Images::default(),
             envoy: None,
             control_plane: true,
-            injector,
+            set: Vec::new(),
         }
     }
 }
@@ -117,6 +102,9 @@ pub enum MeshError {
     /// `--envoy`.
     #[error(transparent)]
     Envoy(#[from] EnvoyError),
+    /// An install value or the mesh config.
+    #[error(transparent)]
+    Settings(#[from] injector::SettingsError),
     /// The machine.
     #[error("{0}")]
     Runtime(#[from] RuntimeError),
@@ -128,7 +116,7 @@ pub struct Mesh {
     state: StateDirectory,
     store: Arc<Store>,
     node: Arc<Node>,
-    admission: Arc<Admission>,
+    admission: Admission,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
     /// Tasks that end in order when `stop` is cancelled, rather than being cut off.
@@ -144,6 +132,9 @@ pub struct Applied {
     pub outcome: Option<String>,
     /// Why it was refused.
     pub error: Option<String>,
+    /// What its author should know all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Mesh {
@@ -157,9 +148,13 @@ impl Mesh {
             return Err(MeshError::NotRoot);
         }
         let envoy = options.envoy.as_deref().map(Envoy::find).transpose()?;
+        let control_plane = match options.control_plane {
+            true => control_plane::objects(&options.set)?,
+            false => Vec::new(),
+        };
         let state = StateDirectory::take(&options.state, &options.name)?;
         match Self::start_in(&options, &state, envoy).await {
-            Ok(parts) => Ok(parts.into_mesh(options, state)),
+            Ok(parts) => Ok(parts.into_mesh(options.name, state, control_plane).await),
             Err(error) => {
                 state.remove();
                 Err(error)
@@ -219,19 +214,19 @@ impl Mesh {
     }
 
     /// Applies objects as `kubectl apply -n namespace` does; one that is refused stops no other.
-    pub fn apply(&self, objects: Vec<Value>, namespace: &str) -> Vec<Applied> {
-        objects
-            .into_iter()
-            .map(|object| {
-                crate::apply::one(
-                    &self.store,
-                    object,
-                    namespace,
-                    &self.node.name,
-                    &self.admission,
-                )
-            })
-            .collect()
+    pub async fn apply(&self, objects: Vec<Value>, namespace: &str) -> Vec<Applied> {
+        let mut results = Vec::with_capacity(objects.len());
+        for object in objects {
+            let applied = crate::apply::one(
+                &self.store,
+                object,
+                namespace,
+                &self.node.name,
+                &self.admission,
+            );
+            results.push(applied.await);
+        }
+        results
     }
 
     /// The control plane's Deployments that are not available yet, as `ca: 0/1`; empty once all are.
@@ -274,18 +269,27 @@ struct Parts {
 }
 
 impl Parts {
-    fn into_mesh(self, options: Options, state: StateDirectory) -> Arc<Mesh> {
+    async fn into_mesh(
+        self,
+        name: String,
+        state: StateDirectory,
+        control_plane: Vec<Value>,
+    ) -> Arc<Mesh> {
         let Self {
             store,
             node,
             runtime,
             sockets,
         } = self;
-        let admission = Arc::new(Admission {
-            injector: options.injector,
-        });
+        let dialled = Arc::clone(&runtime);
+        let admission = Admission {
+            caller: Arc::new(Caller::new(Arc::new(move |to| {
+                let runtime = Arc::clone(&dialled);
+                Box::pin(async move { runtime.connect(to).await })
+            }))),
+        };
         let mesh = Mesh {
-            name: options.name,
+            name,
             store,
             node,
             admission,
@@ -294,14 +298,14 @@ impl Parts {
             orderly: Mutex::default(),
             state,
         };
-        mesh.furnish(options.control_plane);
+        mesh.furnish(control_plane).await;
         mesh.spawn(runtime, sockets);
         Arc::new(mesh)
     }
 }
 
 impl Mesh {
-    fn furnish(&self, control_plane: bool) {
+    async fn furnish(&self, control_plane: Vec<Value>) {
         // These names and kinds are always accepted.
         let _ = self
             .store
@@ -310,18 +314,10 @@ impl Mesh {
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"},
         }));
         // Namespaces are furnished before anything that needs their service accounts.
-        reconcile::once(&self.store, &self.node.name, &self.admission);
-        if control_plane {
-            let mut manifests = Manifests::default();
-            manifests.add_text(CONTROL_PLANE, "manifests/local/control-plane.yaml");
-            manifests.add_text(GATEWAY, "manifests/local/gateway.yaml");
-            for problem in manifests.errors.iter().chain(&manifests.warnings) {
-                tracing::error!(problem, "the control plane's own manifest");
-            }
-            for applied in self.apply(manifests.values(), SYSTEM) {
-                if let Some(error) = applied.error {
-                    tracing::error!(object = applied.object, error, "not applied");
-                }
+        reconcile::once(&self.store, &self.node.name, &self.admission).await;
+        for applied in self.apply(control_plane, SYSTEM).await {
+            if let Some(error) = applied.error {
+                tracing::error!(object = applied.object, error, "not applied");
             }
         }
     }
@@ -342,7 +338,7 @@ impl Mesh {
         tasks.spawn(reconcile::run(
             Arc::clone(&self.store),
             self.node.name.clone(),
-            Arc::clone(&self.admission),
+            self.admission.clone(),
         ));
         // So that the first pod of an image need not wait for it.
         tasks.spawn({

@@ -109,6 +109,13 @@ pub const KNOWN: &[Kind] = &[
         &["telemetry"],
         true,
     ),
+    kind(
+        "MutatingWebhookConfiguration",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        &[],
+        false,
+    ),
 ];
 
 /// Cluster-scoped kinds that are kept without being acted on.
@@ -116,7 +123,6 @@ const CLUSTER_SCOPED: &[&str] = &[
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
-    "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",

@@ -9,7 +9,23 @@ use serde_json::{Value, json};
 use super::*;
 use crate::controller::endpoints::SERVICE_LABEL;
 use crate::object::{is_terminating, labels, name, text};
-use crate::store::Outcome;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Nothing is there to be called.
+fn no_webhooks() -> Admission {
+    let refuse = |_| -> futures::future::BoxFuture<'static, _> {
+        Box::pin(async { Err(std::io::ErrorKind::ConnectionRefused.into()) })
+    };
+    Admission {
+        caller: Arc::new(crate::admission::Caller::new(Arc::new(refuse))),
+    }
+}
 
 /// A store with its controllers, and a kubelet that does what the test says.
 struct Cluster {
@@ -21,7 +37,7 @@ impl Cluster {
     fn new() -> Self {
         let cluster = Self {
             store: Store::default(),
-            admission: Admission::default(),
+            admission: no_webhooks(),
         };
         cluster.apply(
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}),
@@ -31,20 +47,27 @@ impl Cluster {
     }
 
     fn refused(&self, object: Value) -> String {
-        let applied = crate::apply::one(&self.store, object, "default", "n", &self.admission);
-        applied.error.unwrap()
+        self.applied(object).error.unwrap()
     }
 
     fn apply(&self, object: Value) {
+        assert_eq!(self.applied(object).error, None);
+    }
+
+    fn applied(&self, object: Value) -> crate::mesh::Applied {
         let applied = crate::apply::one(&self.store, object, "default", "n", &self.admission);
-        assert_eq!(applied.error, None);
+        block_on(applied)
+    }
+
+    fn pass(&self) -> bool {
+        block_on(once(&self.store, "n", &self.admission))
     }
 
     /// Until nothing changes any more; the number of passes is bounded, or controllers disagree.
     fn settle(&self) {
         for _ in 0..30 {
             let before = *self.store.subscribe().borrow();
-            once(&self.store, "n", &self.admission);
+            self.pass();
             if *self.store.subscribe().borrow() == before {
                 return;
             }
@@ -236,7 +259,7 @@ fn an_address_that_a_service_cannot_have_is_refused_and_the_others_stay() {
             "spec": {"clusterIP": address, "ports": [{"port": 80}]}})
     };
     let refused = |object: Value| {
-        let applied = crate::apply::one(&cluster.store, object, "default", "n", &cluster.admission);
+        let applied = cluster.applied(object);
         applied.error.unwrap()
     };
     cluster.apply(service("web", "10.96.1.2"));
@@ -261,7 +284,7 @@ fn a_pods_name_is_checked_as_that_of_any_object() {
     let cluster = Cluster::new();
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "../up"},
         "spec": {"containers": [{"name": "c", "image": "x"}]}});
-    let applied = crate::apply::one(&cluster.store, pod, "default", "n", &cluster.admission);
+    let applied = cluster.applied(pod);
     assert!(applied.error.unwrap().contains("metadata.name"));
 }
 
@@ -274,33 +297,6 @@ fn a_headless_service_keeps_no_address() {
     );
     cluster.settle();
     assert_eq!(text(&cluster.of("Service")[0], "/spec/clusterIP"), "None");
-}
-
-#[test]
-fn pods_of_a_labelled_namespace_get_a_sidecar_and_others_do_not() {
-    let cluster = Cluster::new();
-    cluster.apply(web(1));
-    cluster.settle();
-    assert_eq!(list(&cluster.pods()[0], "/spec/initContainers").len(), 0);
-    let namespace = Key::core("Namespace", "", "default");
-    let label = json!({"metadata": {"labels": {"istio-injection": "enabled"}}});
-    assert_eq!(
-        cluster.store.patch(&namespace, &label).unwrap().0,
-        Outcome::Configured
-    );
-    cluster
-        .store
-        .delete(&Key::of(&cluster.pods()[0]).unwrap(), None)
-        .unwrap();
-    cluster.settle();
-    cluster.reap();
-    cluster.settle();
-    let pod = &cluster.pods()[0];
-    let all: Vec<&str> = crate::kubelet::container::all(pod)
-        .into_iter()
-        .map(|(_, container)| text(container, "/name"))
-        .collect();
-    assert!(all.contains(&"istio-proxy"), "{all:?}");
 }
 
 #[test]
@@ -437,7 +433,7 @@ fn a_pod_that_cannot_be_made_is_one_event_however_often_it_is_tried() {
     cluster.apply(deployment);
     for _ in 0..3 {
         cluster.settle();
-        once(&cluster.store, "n", &cluster.admission);
+        cluster.pass();
     }
     let said = said(&cluster, "ReplicaSet");
     assert_eq!(said.len(), 1, "{said:?}");

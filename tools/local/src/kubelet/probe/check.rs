@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::Question;
+use crate::dial;
 use crate::kubelet::runtime::{Program, Reader, Running, Runtime};
 
 /// Bytes of an answer that are read at most.
@@ -104,21 +105,7 @@ async fn dial(
     runtime
         .connect(SocketAddr::new(ip, port))
         .await
-        .map_err(|error| format!("dial tcp {ip}:{port}: {}", reason(&error)))
-}
-
-/// The system's reason as it reads in Kubernetes' events.
-fn reason(error: &std::io::Error) -> String {
-    use std::io::ErrorKind::{
-        ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
-    };
-    match error.kind() {
-        ConnectionRefused => "connect: connection refused".to_owned(),
-        ConnectionReset => "connect: connection reset by peer".to_owned(),
-        HostUnreachable => "connect: no route to host".to_owned(),
-        NetworkUnreachable => "connect: network is unreachable".to_owned(),
-        _ => error.to_string(),
-    }
+        .map_err(|error| dial::failed(SocketAddr::new(ip, port), &error))
 }
 
 async fn get(stream: TcpStream, question: &Question, pod_ip: IpAddr) -> Result<(), String> {

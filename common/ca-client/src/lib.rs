@@ -1,6 +1,5 @@
-//! The pilot's own certificate: asked of the ca with the pod's token, used for serving 15012 and for
-//! speaking to the ca, and replaced at half-life without closing anything. While the ca is gone the
-//! old one stays in use.
+//! The certificate that a part of the control plane serves with: asked of the ca with the pod's token, and replaced at
+//! half-life without closing anything. While the ca is gone the old one stays in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +11,12 @@ use identity::SpiffeId;
 use identity::bundle::WorkloadCertificate;
 use identity::cert;
 use identity::csr;
-use identity::tls::{ALPN_H2, ClientAuth, ClientTls, Expected, ServerTls};
+use identity::tls::{ClientAuth, ClientTls, Expected, ServerTls};
 use rustls::pki_types::ServerName;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::Channel;
-
-use crate::relay::CaChannel;
 
 /// The first pause after a failure; doubled with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -178,22 +175,43 @@ pub type Serving = watch::Receiver<Option<Arc<ServerTls>>>;
 /// Where the certificate that is served appears.
 pub type Served = watch::Sender<Option<Arc<ServerTls>>>;
 
-/// Keeps a certificate until `shutdown`: it appears in `served` once the first was issued, and is then
-/// replaced in place. Each rotation gives the relay a new way to the ca.
-pub fn keep(issuer: Issuer, ca: CaChannel, served: Served, shutdown: CancellationToken) {
+/// What TLS servers with the certificate ask and offer.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Whether clients show certificates.
+    pub client_auth: ClientAuth,
+    /// Application protocols, the preferred one first.
+    pub alpn: &'static [&'static [u8]],
+}
+
+/// Keeps a certificate until `shutdown`: it appears in `served` once the first was issued, and is then replaced in
+/// place. `rotated` is given a channel to the ca that shows each new certificate.
+pub fn keep(
+    issuer: Issuer,
+    server: Server,
+    served: Served,
+    rotated: impl Fn(Channel) + Send + Sync + 'static,
+    shutdown: CancellationToken,
+) {
     tokio::spawn(async move {
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = rotate(&issuer, &ca, &served) => {}
+            () = rotate(&issuer, &server, &served, &rotated) => {}
         }
     });
 }
 
-async fn rotate(issuer: &Issuer, ca: &CaChannel, serving: &Served) {
+async fn rotate(
+    issuer: &Issuer,
+    server: &Server,
+    served: &Served,
+    rotated: &(impl Fn(Channel) + Sync),
+) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match renew(issuer, ca, serving).await {
-            Ok(due) => {
+        match renew(issuer, server, served).await {
+            Ok((due, channel)) => {
+                rotated(channel);
                 pause = FIRST_PAUSE;
                 until(due).await;
             }
@@ -213,12 +231,12 @@ async fn until(due: SystemTime) {
     }
 }
 
-/// One rotation; when the next is due.
+/// One rotation; when the next is due, and a channel to the ca.
 async fn renew(
     issuer: &Issuer,
-    ca: &CaChannel,
-    serving: &Served,
-) -> Result<SystemTime, IssueError> {
+    server: &Server,
+    served: &Served,
+) -> Result<(SystemTime, Channel), IssueError> {
     let (certificate, channel) = issuer.issue().await?;
     let validity = certificate
         .validity()
@@ -226,17 +244,16 @@ async fn renew(
             what: "the certificate from the ca",
             source,
         })?;
-    let current = serving.borrow().clone();
+    let current = served.borrow().clone();
     match current {
         Some(tls) => tls.replace(certificate)?,
         None => {
-            let tls = ServerTls::new(certificate, ClientAuth::Optional, &[ALPN_H2])?;
-            serving.send_replace(Some(Arc::new(tls)));
+            let tls = ServerTls::new(certificate, server.client_auth, server.alpn)?;
+            served.send_replace(Some(Arc::new(tls)));
         }
     }
-    ca.store(Some(Arc::new(channel)));
     let due = validity.half_life().max(SystemTime::now() + SHORTEST_LIFE);
     let wait = due.duration_since(SystemTime::now()).unwrap_or_default();
     tracing::info!("a new certificate is in use; the next is asked for in {wait:?}");
-    Ok(due)
+    Ok((due, channel))
 }
