@@ -9,7 +9,7 @@ use ca_api::IstioCertificateRequest;
 use ca_api::istio_certificate_service_client::IstioCertificateServiceClient;
 use identity::SpiffeId;
 use identity::bundle::WorkloadCertificate;
-use identity::cert;
+use identity::cert::{self, Validity};
 use identity::csr;
 use identity::tls::{ClientAuth, ClientTls, Expected, ServerTls};
 use rustls::pki_types::ServerName;
@@ -85,6 +85,11 @@ pub enum IssueError {
         /// Its message.
         message: String,
     },
+    /// The ca's certificate is not valid now.
+    #[error(
+        "the ca sent a certificate that is not valid now; compare the clocks of this node and the ca's"
+    )]
+    Clock,
     /// The ca did not answer in time.
     #[error("the ca at {0} did not answer within 15 s")]
     Slow(String),
@@ -112,7 +117,7 @@ impl Issuer {
             .map_err(|error| IssueError::Address(error.to_string()))
     }
 
-    async fn issue(&self) -> Result<(WorkloadCertificate, Channel), IssueError> {
+    async fn issue(&self) -> Result<(WorkloadCertificate, Validity, Channel), IssueError> {
         let roots = read("root certificate (--caRootFile)", &self.root_file)?;
         let token = read("token (--tokenFile)", &self.token_file)?;
         let token = String::from_utf8_lossy(&token).trim().to_owned();
@@ -149,8 +154,18 @@ impl Issuer {
                     source,
                 }
             })?;
+        let validity = certificate
+            .validity()
+            .map_err(|source| IssueError::Certificate {
+                what: "the certificate from the ca",
+                source,
+            })?;
+        // Who served with it now would be refused by everyone.
+        if !validity.contains(SystemTime::now()) {
+            return Err(IssueError::Clock);
+        }
         let channel = self.channel(&roots, Some(certificate.clone()))?;
-        Ok((certificate, channel))
+        Ok((certificate, validity, channel))
     }
 }
 
@@ -237,13 +252,7 @@ async fn renew(
     server: &Server,
     served: &Served,
 ) -> Result<(SystemTime, Channel), IssueError> {
-    let (certificate, channel) = issuer.issue().await?;
-    let validity = certificate
-        .validity()
-        .map_err(|source| IssueError::Certificate {
-            what: "the certificate from the ca",
-            source,
-        })?;
+    let (certificate, validity, channel) = issuer.issue().await?;
     let current = served.borrow().clone();
     match current {
         Some(tls) => tls.replace(certificate)?,

@@ -11,6 +11,8 @@
 
 mod article;
 mod bad_input;
+mod clock;
+mod clock_skew;
 mod crash;
 mod expiry;
 mod full_disk;

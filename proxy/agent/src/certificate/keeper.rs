@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::issuer::Issuer;
+use super::Issued;
+use super::issuer::{IssueError, Issuer};
 use super::schedule;
 use super::state::State;
 use crate::jitter::{self, Backoff};
@@ -16,20 +17,25 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// The wall clock is looked at this often: timers do not run while a machine is suspended.
 const CLOCK: Duration = Duration::from_secs(30);
 
-/// Runs for the life of the agent. `grace` is the part of a certificate's lifetime that is left
-/// when its renewal begins (`SECRET_GRACE_PERIOD_RATIO`, 0.5).
+/// Runs for the life of the agent. `grace` is the part of a certificate's lifetime that is left when its renewal begins
+/// (`SECRET_GRACE_PERIOD_RATIO`, 0.5).
 pub async fn keep(issuer: Issuer, grace: f64, state: watch::Sender<State>) {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     let mut renew_at = SystemTime::UNIX_EPOCH;
+    // One that is valid later, of an authority whose clock is ahead: it would be refused now by every peer.
+    let mut early: Option<Issued> = None;
     loop {
         while let Ok(left) = renew_at.duration_since(SystemTime::now()) {
             tokio::time::sleep(left.min(CLOCK)).await;
         }
-        let current = state.borrow().clone().at(SystemTime::now());
-        metrics::counter!("istio_agent_num_outgoing_requests", "request_type" => "csr")
-            .increment(1);
-        match issuer.issue(current.usable().map(AsRef::as_ref)).await {
-            Ok(issued) => {
+        let begun = early.take_if(|issued| issued.validity.not_before <= SystemTime::now());
+        let answer = match begun {
+            Some(issued) => Ok(issued),
+            None => ask(&issuer, &state).await,
+        };
+        let problem = match answer {
+            Ok(issued) if issued.validity.not_before <= SystemTime::now() => {
+                early = None;
                 backoff.reset();
                 let not_after = issued.validity.not_after;
                 renew_at = schedule::renewal(SystemTime::now(), not_after, grace, jitter::unit());
@@ -40,17 +46,39 @@ pub async fn keep(issuer: Issuer, grace: f64, state: watch::Sender<State>) {
                 );
                 state.send_replace(State::Fresh(Arc::new(issued)));
                 report_expiry(not_after);
+                continue;
+            }
+            Ok(issued) => {
+                let problem = clock_is_ahead(&issued, SystemTime::now());
+                early.get_or_insert(issued);
+                problem
             }
             Err(error) => {
                 metrics::counter!("istio_agent_num_failed_outgoing_requests", "request_type" => "csr").increment(1);
-                let was = state.borrow().clone();
-                let now = was.failed(error.to_string(), SystemTime::now());
-                tracing::warn!("{now}");
-                state.send_replace(now);
-                wait(&state, backoff.next(jitter::unit())).await;
+                error.to_string()
             }
-        }
+        };
+        let was = state.borrow().clone();
+        let now = was.failed(problem, SystemTime::now());
+        tracing::warn!("{now}");
+        state.send_replace(now);
+        wait(&state, backoff.next(jitter::unit())).await;
     }
+}
+
+async fn ask(issuer: &Issuer, state: &watch::Sender<State>) -> Result<Issued, IssueError> {
+    let current = state.borrow().clone().at(SystemTime::now());
+    metrics::counter!("istio_agent_num_outgoing_requests", "request_type" => "csr").increment(1);
+    issuer.issue(current.usable().map(AsRef::as_ref)).await
+}
+
+/// Why a certificate is not used yet.
+fn clock_is_ahead(issued: &Issued, now: SystemTime) -> String {
+    let begin = issued.validity.not_before;
+    let ahead = begin.duration_since(now).unwrap_or_default().as_secs();
+    format!(
+        "the certificate authority sent a certificate that is valid in {ahead} s only; compare the clocks of this node and the authority's"
+    )
 }
 
 /// Waits for `time`; if the certificate ends meanwhile, says so at once.

@@ -145,6 +145,40 @@ async fn a_certificate_that_has_ended_before_it_came_is_refused() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_an_authority_whose_clock_is_ahead_is_used_once_it_is_valid_and_not_before()
+ {
+    let directory = tempfile::tempdir().unwrap();
+    let plane = Plane::up().await;
+    // Dated back by two minutes, it is valid two seconds from now.
+    plane.authority.ahead.store(122, Ordering::Relaxed);
+    let mut state = keep(&plane, directory.path());
+    let waiting = until(&mut state, |s| {
+        matches!(s, State::Waiting { problem: Some(_) })
+    })
+    .await;
+    assert!(
+        waiting.to_string().contains("compare the clocks"),
+        "{waiting}"
+    );
+    let first = issued(&mut state).await;
+    assert!(first.validity.contains(SystemTime::now()));
+}
+
+#[tokio::test]
+async fn an_authority_whose_clock_is_set_right_is_believed_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let plane = Plane::up().await;
+    plane.authority.ahead.store(86_400, Ordering::Relaxed);
+    let mut state = keep(&plane, directory.path());
+    until(&mut state, |s| {
+        matches!(s, State::Waiting { problem: Some(_) })
+    })
+    .await;
+    plane.authority.ahead.store(0, Ordering::Relaxed);
+    issued(&mut state).await;
+}
+
+#[tokio::test]
 async fn an_expired_certificate_is_not_shown_where_there_is_no_token() {
     let directory = tempfile::tempdir().unwrap();
     let plane = Plane::up().await;

@@ -25,6 +25,8 @@ pub struct Authority {
     root: String,
     /// Lifetime of what is signed, in seconds.
     pub lifetime: AtomicU64,
+    /// How far its clock is ahead of everyone's, in seconds.
+    pub ahead: AtomicU64,
     /// Says no to everyone while set.
     pub refusing: AtomicBool,
     /// How often it was asked.
@@ -43,6 +45,7 @@ impl Authority {
             issuer: Issuer::new(params, key),
             root,
             lifetime: AtomicU64::new(3600),
+            ahead: AtomicU64::new(0),
             refusing: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
             asked_lifetime: AtomicU64::new(0),
@@ -68,7 +71,8 @@ impl Authority {
     pub fn sign(&self, csr: &str) -> Vec<String> {
         let mut request = CertificateSigningRequestParams::from_pem(csr).unwrap();
         let lifetime = self.lifetime.load(Ordering::Relaxed);
-        let now = OffsetDateTime::now_utc();
+        let ahead = i64::try_from(self.ahead.load(Ordering::Relaxed)).unwrap();
+        let now = OffsetDateTime::now_utc() + time::Duration::seconds(ahead);
         request.params.subject_alt_names = vec![SanType::URI(IDENTITY.try_into().unwrap())];
         request.params.not_before = now - time::Duration::minutes(2);
         request.params.not_after = now + time::Duration::seconds(i64::try_from(lifetime).unwrap());
