@@ -153,11 +153,12 @@ fn cleanup_removes_the_control_group_that_a_killed_owner_and_shim_left() {
     let room = Room::new();
     let (mut owner, pids) = owner(&room);
     let shim = nix::unistd::Pid::from_raw(*family(pids[0]).last().unwrap());
-    // Stopped, it cannot do what it does when its owner is gone.
-    nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let owner_pid = nix::unistd::Pid::from_raw(i32::try_from(owner.id()).unwrap());
+    // Stopped, the owner cannot tidy up after its shim; nor can the shim after it.
+    nix::sys::signal::kill(owner_pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGKILL).unwrap();
     owner.kill().unwrap();
     owner.wait().unwrap();
-    nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGKILL).unwrap();
     for pid in pids {
         eventually(&format!("process {pid} ends"), || !alive(pid));
     }
