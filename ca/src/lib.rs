@@ -8,6 +8,7 @@ pub mod authorize;
 pub mod issue;
 mod metric;
 pub mod options;
+mod publish;
 pub mod request;
 pub mod root;
 pub mod server;

@@ -18,6 +18,9 @@ const EXAMPLES: &str = "Examples:
     ca ... --dnsNames istio-system/istiod=istiod.istio-system.svc,istiod.istio-system.svc.cluster.local \\
            --trustedForwarders spiffe://cluster.local/ns/istio-system/sa/istiod
 
+  In a cluster, which keeps the root and knows whose a token is:
+    ca --rootSecret istio-ca-secret --tokenReview
+
   Issue short-lived certificates, to watch rotation:
     ca ... --workloadCertTTL 2m";
 
@@ -37,6 +40,19 @@ pub struct Options {
     /// from then on
     #[arg(long = "dataDir", default_value = "/var/lib/ca")]
     pub data_dir: PathBuf,
+
+    /// Secret of this namespace to keep the root in instead of a directory: ca-key.pem and ca-cert.pem. The root
+    /// certificate is then published as ConfigMap istio-ca-root-cert in every namespace
+    #[arg(long = "rootSecret", value_name = "NAME", conflicts_with = "data_dir")]
+    pub root_secret: Option<String>,
+
+    /// Ask the cluster about service-account tokens (TokenReview)
+    #[arg(long = "tokenReview", conflicts_with = "jwks_file")]
+    pub token_review: bool,
+
+    /// Use a Kubernetes configuration file instead of the pod's service account
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 
     /// Trust domain of all identities
     #[arg(

@@ -7,6 +7,8 @@
 mod directory;
 pub(crate) mod keeper;
 mod renewal;
+pub mod secret;
+pub(crate) mod store;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,6 +95,17 @@ pub enum RootError {
         /// Why not.
         problem: String,
     },
+    /// The API server cannot be asked for the Secret, or refuses it. Trying again may help.
+    #[error("cannot use the Secret {secret}: {problem}")]
+    Cluster {
+        /// The Secret, as namespace/name.
+        secret: String,
+        /// What the API server or the network said.
+        problem: String,
+    },
+    /// Looking at the files ended before its time.
+    #[error("looking at the root ended: {0}")]
+    Stopped(String),
     /// The machinery failed.
     #[error("cannot make a root: {0}")]
     Generate(#[from] IssueError),

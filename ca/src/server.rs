@@ -9,10 +9,11 @@ use axum::Router;
 use axum::routing::get;
 use ca_api::istio_certificate_service_server::IstioCertificateServiceServer;
 use identity::SpiffeId;
-use identity::caller::Authenticator;
+use identity::caller::{Authenticator, Tokens};
 use identity::incoming;
 use identity::jwt::{KeySetError, Validator};
 use identity::spiffe::SpiffeError;
+use kubernetes::tokens::TokenReviews;
 use process::http::{BindError, bind};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -23,8 +24,11 @@ use crate::authorize::{Policy, Subject};
 use crate::issue::Lifetimes;
 use crate::metric;
 use crate::options::Options;
+use crate::publish;
 use crate::root::keeper::{self, CurrentRoot};
-use crate::root::{Renewal, RootDirectory, RootError};
+use crate::root::secret::RootSecret;
+use crate::root::store::RootStore;
+use crate::root::{Renewal, Root, RootDirectory, RootError};
 use crate::service::{Authority, CertificateService, Limits};
 use crate::serving::{Serving, ServingError};
 
@@ -39,6 +43,8 @@ const PROBE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_sec
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
 /// How long open requests have to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+/// The pause before a cluster that did not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Why the authority could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,9 @@ pub enum ServerError {
     /// No root to sign with.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// No way to the cluster.
+    #[error(transparent)]
+    Cluster(#[from] kubernetes::client::ClientError),
     /// No keys to check tokens with.
     #[error(transparent)]
     KeySet(#[from] KeySetError),
@@ -97,21 +106,20 @@ impl Ca {
         metrics: Router,
         shutdown: CancellationToken,
     ) -> Result<Self, ServerError> {
-        let directory = RootDirectory {
-            path: options.data_dir.clone(),
-            trust_domain: options.trust_domain.clone(),
-            renewal: Renewal {
-                lifetime: options.root_cert_ttl,
-                grace_percent: options.root_cert_grace_percent,
-            },
+        let cluster = match options.root_secret.is_some() || options.token_review {
+            true => Some(kubernetes::client::connect(options.kubeconfig.as_deref()).await?),
+            false => None,
         };
-        let root = directory.open(SystemTime::now())?;
+        let store = root_store(&options, cluster.as_ref());
+        let root = open(&store, &shutdown).await?;
         metric::describe(root.validity().not_after);
         let root_pem = root.pem().to_owned();
         let root = Arc::new(ArcSwap::from_pointee(root));
         let serving = serving(&options, root.clone())?;
-        let service =
-            CertificateService::new(authority(&options, root.clone())?, Limits::default());
+        let service = CertificateService::new(
+            authority(&options, root.clone(), cluster.as_ref())?,
+            Limits::default(),
+        );
         let (tls, due) = serving.begin()?;
         let listener = bind(&options.listen, "--listen").await?;
         let monitoring = bind(&options.monitoring_addr, "--monitoringAddr").await?;
@@ -124,7 +132,14 @@ impl Ca {
             Ok(())
         });
         let interval = options.root_cert_check_interval;
-        let renewal = keeper::keep(directory, root, interval, shutdown.clone());
+        if let (Some(client), Some(_)) = (cluster, &options.root_secret) {
+            let publishing = publish::keep(client, root.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                publishing.await;
+                Ok(())
+            });
+        }
+        let renewal = keeper::keep(store, root, interval, shutdown.clone());
         tasks.spawn(async move {
             renewal.await;
             Ok(())
@@ -184,25 +199,75 @@ fn serving(options: &Options, root: CurrentRoot) -> Result<Serving, ServerError>
     })
 }
 
-fn authority(options: &Options, root: CurrentRoot) -> Result<Authority, ServerError> {
-    let jwt = match &options.jwks_file {
-        None => {
-            tracing::warn!("no --jwksFile: only callers with a client certificate are accepted");
-            None
-        }
-        Some(path) => {
-            let validator = Validator::from_jwks_file(path)?;
-            Some(match &options.token_issuer {
-                Some(issuer) => validator.with_issuer(issuer),
-                None => validator,
-            })
-        }
+fn root_store(options: &Options, cluster: Option<&kube::Client>) -> RootStore {
+    let renewal = Renewal {
+        lifetime: options.root_cert_ttl,
+        grace_percent: options.root_cert_grace_percent,
     };
+    let trust_domain = options.trust_domain.clone();
+    match (&options.root_secret, cluster) {
+        (Some(name), Some(client)) => RootStore::Secret(Box::new(RootSecret {
+            secrets: kube::Api::namespaced(client.clone(), &options.namespace),
+            namespace: options.namespace.clone(),
+            name: name.clone(),
+            trust_domain,
+            renewal,
+        })),
+        _ => RootStore::Directory(RootDirectory {
+            path: options.data_dir.clone(),
+            trust_domain,
+            renewal,
+        }),
+    }
+}
+
+/// The root; an API server that does not answer yet is asked until it does.
+async fn open(store: &RootStore, shutdown: &CancellationToken) -> Result<Root, ServerError> {
+    loop {
+        match store.open(SystemTime::now()).await {
+            Err(error @ RootError::Cluster { .. }) if !shutdown.is_cancelled() => {
+                tracing::warn!("no root yet, trying again in {ASK_AGAIN:?}: {error}");
+                tokio::select! {
+                    () = tokio::time::sleep(ASK_AGAIN) => {}
+                    () = shutdown.cancelled() => return Err(error.into()),
+                }
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// Who says whose a token is.
+fn tokens(
+    options: &Options,
+    cluster: Option<&kube::Client>,
+) -> Result<Option<Arc<dyn Tokens>>, ServerError> {
+    if let (true, Some(client)) = (options.token_review, cluster) {
+        return Ok(Some(Arc::new(TokenReviews::new(client.clone()))));
+    }
+    let Some(path) = &options.jwks_file else {
+        tracing::warn!(
+            "neither --jwksFile nor --tokenReview: only callers with a client certificate are accepted"
+        );
+        return Ok(None);
+    };
+    let validator = Validator::from_jwks_file(path)?;
+    Ok(Some(Arc::new(match &options.token_issuer {
+        Some(issuer) => validator.with_issuer(issuer),
+        None => validator,
+    })))
+}
+
+fn authority(
+    options: &Options,
+    root: CurrentRoot,
+    cluster: Option<&kube::Client>,
+) -> Result<Authority, ServerError> {
     Ok(Authority {
         root,
         authenticator: Authenticator {
             trust_domain: options.trust_domain.clone(),
-            jwt,
+            tokens: tokens(options, cluster)?,
             audiences: options.token_audiences.clone(),
             trusted_forwarders: options.trusted_forwarders.clone(),
         },

@@ -7,11 +7,10 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use ca_api::istio_certificate_service_server::IstioCertificateService;
 use ca_api::{IstioCertificateRequest, IstioCertificateResponse};
-use identity::caller::{AuthenticationError, Authenticator};
+use identity::caller::{AuthenticationError, Authenticator, Caller};
 use identity::incoming::Peer;
 use process::logging::Sparingly;
 use tokio::sync::Semaphore;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use crate::authorize::{Policy, Refusal};
@@ -91,11 +90,11 @@ impl Authority {
     fn answer(
         &self,
         peer: &Peer,
-        metadata: &MetadataMap,
+        caller: Result<Caller, AuthenticationError>,
         request: &IstioCertificateRequest,
         now: SystemTime,
     ) -> Result<Issued, Refused> {
-        let caller = self.authenticator.authenticate_at(peer, metadata, now)?;
+        let caller = caller?;
         let subject = self.policy.authorize(&caller, request.metadata.as_ref())?;
         let key = request::parse(&request.csr)?;
         let lifetime = self.lifetimes.grant(request.validity_duration)?;
@@ -146,10 +145,17 @@ impl IstioCertificateService for CertificateService {
             .await
             .map_err(stopping)?;
         let authority = self.authority.clone();
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .cloned()
+            .ok_or_else(|| Status::internal("the connection has no peer"))?;
+        let authenticator = &authority.authenticator;
+        let caller = authenticator.authenticate(&peer, request.metadata()).await;
         // Signing and reading the key set would hold up the connections that this thread also serves.
         let answered = tokio::task::spawn_blocking(move || {
             let _held = (accepted, working);
-            answer(&authority, request)
+            answer(&authority, &peer, caller, &request.into_inner())
         });
         answered
             .await
@@ -159,13 +165,11 @@ impl IstioCertificateService for CertificateService {
 
 fn answer(
     authority: &Authority,
-    request: Request<IstioCertificateRequest>,
+    peer: &Peer,
+    caller: Result<Caller, AuthenticationError>,
+    message: &IstioCertificateRequest,
 ) -> Result<Response<IstioCertificateResponse>, Status> {
-    let (metadata, extensions, message) = request.into_parts();
-    let peer = extensions
-        .get::<Peer>()
-        .ok_or_else(|| Status::internal("the connection has no peer"))?;
-    match authority.answer(peer, &metadata, &message, SystemTime::now()) {
+    match authority.answer(peer, caller, message, SystemTime::now()) {
         Ok(issued) => {
             metric::issued();
             Ok(Response::new(IstioCertificateResponse {
@@ -201,7 +205,7 @@ mod tests {
             )),
             authenticator: Authenticator {
                 trust_domain: trust_domain.clone(),
-                jwt: None,
+                tokens: None,
                 audiences: Vec::new(),
                 trusted_forwarders: Vec::new(),
             },

@@ -2,6 +2,7 @@
 //! that injects it; and for each object of the mesh's configuration, whether it can be used.
 
 mod admission;
+mod bundle;
 mod certificate;
 mod files;
 mod options;

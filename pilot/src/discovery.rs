@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use ca_api::istio_certificate_service_server::IstioCertificateServiceServer;
 use ca_client::{Issuer, Served, Serving};
-use identity::caller::Authenticator;
+use identity::caller::{Authenticator, Tokens};
 use identity::jwt::{KeySetError, Validator};
 use identity::spiffe::SpiffeError;
 use identity::tls::{ALPN_H2, ClientAuth};
 use identity::{SpiffeId, TrustDomain, incoming};
+use kubernetes::client::{ClientError, connect};
+use kubernetes::tokens::TokenReviews;
 use process::http::BindError;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,7 +30,7 @@ use crate::loading::{self, Loader};
 use crate::relay::{CaChannel, Relay};
 use crate::service::{Access, Discovery, Port};
 use crate::sources::Source;
-use crate::sources::kubernetes::{self, ClientError, Cluster};
+use crate::sources::kubernetes::{Cluster, kinds};
 use crate::store::Store;
 use crate::world::World;
 use crate::{debug, metrics};
@@ -109,7 +111,12 @@ pub async fn run(
     let listeners = Listeners::open(&args).await?;
     metrics::describe();
     let mut tasks = JoinSet::new();
-    let (discovery, loader) = load(&args, &mut tasks, &shutdown).await?;
+    let cluster = match &args.config_dir {
+        Some(_) => None,
+        None => Some(connect(args.kubeconfig.as_deref()).await?),
+    };
+    let tokens = tokens(&args, cluster.as_ref())?;
+    let (discovery, loader) = load(&args, cluster, &mut tasks, &shutdown);
     let debounce = Debounce {
         after: args.debounce_after,
         max: args.debounce_max,
@@ -132,6 +139,7 @@ pub async fn run(
     let proxies = Proxies {
         args,
         discovery,
+        tokens,
         served,
         shutdown: shutdown.clone(),
     };
@@ -143,6 +151,7 @@ pub async fn run(
 struct Proxies {
     args: DiscoveryArgs,
     discovery: Discovery,
+    tokens: Option<Arc<dyn Tokens>>,
     served: Served,
     shutdown: CancellationToken,
 }
@@ -199,7 +208,7 @@ impl Proxies {
         listener: TcpListener,
     ) -> Result<impl Future<Output = Result<(), DiscoveryError>> + use<>, DiscoveryError> {
         let ca = CaChannel::new(ArcSwapOption::empty());
-        let (issuer, authenticator) = identities(&self.args, &self.discovery)?;
+        let (issuer, authenticator) = identities(&self.args, &self.discovery, self.tokens.clone())?;
         let server = ca_client::Server {
             client_auth: ClientAuth::Optional,
             alpn: &[ALPN_H2],
@@ -229,22 +238,25 @@ impl Proxies {
 
 /// A directory is read at once, so that the first proxy gets all of it; of a cluster the informers are
 /// started.
-async fn load(
+fn load(
     args: &DiscoveryArgs,
+    client: Option<kube::Client>,
     tasks: &mut JoinSet<Result<(), DiscoveryError>>,
     shutdown: &CancellationToken,
-) -> Result<(Discovery, Loader), DiscoveryError> {
+) -> (Discovery, Loader) {
     let settings = Settings {
         domain: args.domain.clone(),
         cluster: args.cluster_id.clone(),
     };
     let store = Store::new(settings, args.namespace.clone());
     let world = Arc::new(World::new(store.snapshot().clone()));
-    let (source, cluster) = match &args.config_dir {
-        Some(directory) => (Source::directory(directory), None),
+    let (source, cluster) = match client {
         None => {
-            let client = kubernetes::connect(args.kubeconfig.as_deref()).await?;
-            let cluster = Arc::new(Cluster::new(kubernetes::kinds(&args.namespace)));
+            let directory = args.config_dir.clone().unwrap_or_default();
+            (Source::directory(&directory), None)
+        }
+        Some(client) => {
+            let cluster = Arc::new(Cluster::new(kinds(&args.namespace)));
             let informers = cluster.clone().follow(client, shutdown.clone());
             tasks.spawn(async move {
                 informers.await;
@@ -262,26 +274,33 @@ async fn load(
         connections: Arc::new(Connections::default()),
         cluster,
     };
-    Ok((discovery, loader))
+    (discovery, loader)
+}
+
+/// Who says whose a token is: the keys of a file where they are given, else the cluster that is read.
+fn tokens(
+    args: &DiscoveryArgs,
+    cluster: Option<&kube::Client>,
+) -> Result<Option<Arc<dyn Tokens>>, DiscoveryError> {
+    let Some(path) = &args.jwks_file else {
+        let reviews = cluster.map(|client| TokenReviews::new(client.clone()));
+        return Ok(reviews.map(|reviews| -> Arc<dyn Tokens> { Arc::new(reviews) }));
+    };
+    let validator = Validator::from_jwks_file(path)?;
+    Ok(Some(Arc::new(match &args.token_issuer {
+        Some(issuer) => validator.with_issuer(issuer),
+        None => validator,
+    })))
 }
 
 fn identities(
     args: &DiscoveryArgs,
     discovery: &Discovery,
+    tokens: Option<Arc<dyn Tokens>>,
 ) -> Result<(Issuer, Arc<Authenticator>), DiscoveryError> {
     let now = discovery.world.now();
     let trust_domain: TrustDomain = now.snapshot.mesh().trust_domain.parse()?;
     let identity = SpiffeId::new(trust_domain.clone(), &args.namespace, &args.service_account)?;
-    let jwt = match &args.jwks_file {
-        None => None,
-        Some(path) => {
-            let validator = Validator::from_jwks_file(path)?;
-            Some(match &args.token_issuer {
-                Some(issuer) => validator.with_issuer(issuer),
-                None => validator,
-            })
-        }
-    };
     let issuer = Issuer {
         address: args.ca_address.clone(),
         root_file: args.ca_root_file.clone(),
@@ -290,7 +309,7 @@ fn identities(
     };
     let authenticator = Authenticator {
         trust_domain,
-        jwt,
+        tokens,
         audiences: args.token_audiences.clone(),
         trusted_forwarders: Vec::new(),
     };

@@ -45,9 +45,8 @@ impl Relay {
 
     /// The caller's credential as the ca takes it from a forwarder: a token as it is, an identity
     /// proved by certificate by name. Nothing else of the caller's metadata is handed on.
-    #[allow(clippy::result_large_err)]
-    fn credential(&self, peer: &Peer, from: &MetadataMap) -> Result<MetadataMap, Status> {
-        let caller = self.authenticator.authenticate(peer, from)?;
+    async fn credential(&self, peer: &Peer, from: &MetadataMap) -> Result<MetadataMap, Status> {
+        let caller = self.authenticator.authenticate(peer, from).await?;
         let mut to = MetadataMap::new();
         match caller.by {
             Authentication::Token => {
@@ -81,7 +80,7 @@ impl IstioCertificateService for Relay {
             .get::<Peer>()
             .cloned()
             .ok_or_else(|| Status::internal("the connection has no peer"))?;
-        let metadata = self.credential(&peer, request.metadata())?;
+        let metadata = self.credential(&peer, request.metadata()).await?;
         let Ok(_place) = self.places.try_acquire() else {
             return Err(Status::resource_exhausted(
                 "too many certificate requests at once; ask again",

@@ -88,7 +88,7 @@ impl Configuration for Port {
     type Credential = Opener;
     type Client = Client;
 
-    fn authenticate(
+    async fn authenticate(
         &self,
         extensions: &tonic::Extensions,
         metadata: &MetadataMap,
@@ -99,7 +99,7 @@ impl Configuration for Port {
             Access::Open => None,
             Access::Authenticated(authenticator) => {
                 let peer = peer.ok_or_else(|| Status::internal("the connection has no peer"))?;
-                Some(authenticator.authenticate(peer, metadata)?.id)
+                Some(authenticator.authenticate(peer, metadata).await?.id)
             }
         };
         Ok(Opener { address, identity })

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
-use super::{Root, RootDirectory};
+use super::Root;
+use super::store::RootStore;
 use crate::metric;
 
 /// The shortest sleep between two looks, also after a failure.
@@ -15,28 +16,25 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The root that signs now; another one from the moment of its renewal on.
 pub(crate) type CurrentRoot = Arc<ArcSwap<Root>>;
 
-/// Looks at the directory every `interval`, and when the root is due, until shutdown.
+/// Looks at where the root is kept every `interval`, and when the root is due, until shutdown.
 pub(crate) async fn keep(
-    directory: RootDirectory,
+    store: RootStore,
     root: CurrentRoot,
     interval: Duration,
     shutdown: CancellationToken,
 ) {
     loop {
-        let due = directory.renewal.due(root.load().validity());
+        let due = store.renewal().due(root.load().validity());
         let left = due.duration_since(SystemTime::now()).unwrap_or_default();
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(left.clamp(PAUSE, interval.max(PAUSE))) => {}
         }
-        let looking = directory.clone();
-        let now = SystemTime::now();
-        match tokio::task::spawn_blocking(move || looking.open(now)).await {
-            Ok(Ok(found)) => take(&root, found),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the root of trust on disk is not used; signing goes on with the one in memory");
+        match store.open(SystemTime::now()).await {
+            Ok(found) => take(&root, found),
+            Err(error) => {
+                tracing::error!(%error, "the root of trust that is kept is not used; signing goes on with the one in memory");
             }
-            Err(error) => tracing::error!(%error, "looking at the root of trust failed"),
         }
     }
 }
@@ -48,7 +46,7 @@ fn take(root: &CurrentRoot, found: Root) {
     }
     if !current.is_of_the_same_key(found.pem()) {
         tracing::error!(
-            "the directory of the root of trust holds another root: signing goes on with the one in memory until a restart, after which every workload needs a new certificate"
+            "another root of trust is kept now: signing goes on with the one in memory until a restart, after which every workload needs a new certificate"
         );
         return;
     }

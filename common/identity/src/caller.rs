@@ -1,5 +1,6 @@
 //! Who calls a gRPC service: by client certificate, by service-account token, or vouched for by a trusted forwarder.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tonic::Status;
@@ -47,6 +48,12 @@ pub enum AuthenticationError {
     /// The token is not good.
     #[error(transparent)]
     Token(#[from] JwtError),
+    /// The cluster says that the token is not good.
+    #[error("the API server does not accept the token: {0}")]
+    Rejected(String),
+    /// Nobody could be asked about the token: it may be good, and trying again is safe.
+    #[error("the token cannot be checked now: {0}; try again later")]
+    Unchecked(String),
     /// The token is good but its account cannot have a SPIFFE id.
     #[error("the token's service account cannot be an identity: {0}")]
     Account(#[from] SpiffeError),
@@ -73,7 +80,51 @@ pub enum AuthenticationError {
 
 impl From<AuthenticationError> for Status {
     fn from(error: AuthenticationError) -> Self {
-        Status::unauthenticated(error.to_string())
+        let message = error.to_string();
+        match error {
+            AuthenticationError::Unchecked(_) => Status::unavailable(message),
+            _ => Status::unauthenticated(message),
+        }
+    }
+}
+
+/// Whose a service-account token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Checks service-account tokens: with keys, or by asking the cluster that made them.
+#[tonic::async_trait]
+pub trait Tokens: std::fmt::Debug + Send + Sync {
+    /// Whose the token is, which must be for one of the audiences, at the time `now`.
+    ///
+    /// # Errors
+    /// Why it proves nothing, or nobody can tell.
+    async fn account(
+        &self,
+        token: &str,
+        audiences: &[String],
+        now: SystemTime,
+    ) -> Result<Account, AuthenticationError>;
+}
+
+#[tonic::async_trait]
+impl Tokens for Validator {
+    async fn account(
+        &self,
+        token: &str,
+        audiences: &[String],
+        now: SystemTime,
+    ) -> Result<Account, AuthenticationError> {
+        let token = self.validate_at(token, audiences, now)?;
+        Ok(Account {
+            namespace: token.namespace,
+            name: token.service_account,
+        })
     }
 }
 
@@ -83,7 +134,7 @@ pub struct Authenticator {
     /// Whose identities are accepted, and given to token holders.
     pub trust_domain: TrustDomain,
     /// Checks tokens; none accepts no token.
-    pub jwt: Option<Validator>,
+    pub tokens: Option<Arc<dyn Tokens>>,
     /// The audiences of which a token must have one.
     pub audiences: Vec<String>,
     /// Who may name its own caller in `x-forwarded-client-cert` or hand on its caller's token. From all others the
@@ -97,19 +148,20 @@ impl Authenticator {
     ///
     /// # Errors
     /// The first thing that is wrong with the credential.
-    pub fn authenticate(
+    pub async fn authenticate(
         &self,
         peer: &Peer,
         metadata: &MetadataMap,
     ) -> Result<Caller, AuthenticationError> {
         self.authenticate_at(peer, metadata, SystemTime::now())
+            .await
     }
 
     /// As [`Authenticator::authenticate`], at the time `now`.
     ///
     /// # Errors
     /// The first thing that is wrong with the credential.
-    pub fn authenticate_at(
+    pub async fn authenticate_at(
         &self,
         peer: &Peer,
         metadata: &MetadataMap,
@@ -117,16 +169,15 @@ impl Authenticator {
     ) -> Result<Caller, AuthenticationError> {
         let token = bearer(metadata)?;
         let Some(certificate) = &peer.certificate else {
-            return self.by_token(token.ok_or(AuthenticationError::NoCredential)?, now);
+            let token = token.ok_or(AuthenticationError::NoCredential)?;
+            return self.by_token(token, now).await;
         };
         if !certificate.is_valid_at(now) {
             return Err(AuthenticationError::CertificateNotValid);
         }
         let Some(id) = &certificate.id else {
-            return self.by_token(
-                token.ok_or(AuthenticationError::CertificateWithoutIdentity)?,
-                now,
-            );
+            let token = token.ok_or(AuthenticationError::CertificateWithoutIdentity)?;
+            return self.by_token(token, now).await;
         };
         self.check_domain(id)?;
         if self.trusted_forwarders.contains(id) {
@@ -138,7 +189,7 @@ impl Authenticator {
                 });
             }
             if let Some(token) = token {
-                return self.by_token(token, now);
+                return self.by_token(token, now).await;
             }
         }
         Ok(Caller {
@@ -147,17 +198,13 @@ impl Authenticator {
         })
     }
 
-    fn by_token(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {
-        let validator = self
-            .jwt
+    async fn by_token(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {
+        let tokens = self
+            .tokens
             .as_ref()
             .ok_or(AuthenticationError::TokensNotAccepted)?;
-        let account = validator.validate_at(token, &self.audiences, now)?;
-        let id = SpiffeId::new(
-            self.trust_domain.clone(),
-            &account.namespace,
-            &account.service_account,
-        )?;
+        let account = tokens.account(token, &self.audiences, now).await?;
+        let id = SpiffeId::new(self.trust_domain.clone(), &account.namespace, &account.name)?;
         Ok(Caller {
             id,
             by: Authentication::Token,

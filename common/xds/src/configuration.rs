@@ -21,12 +21,11 @@ pub trait Configuration: Send + Sync + 'static {
     ///
     /// # Errors
     /// The status that the stream ends with.
-    #[allow(clippy::result_large_err)]
     fn authenticate(
         &self,
         extensions: &tonic::Extensions,
         metadata: &MetadataMap,
-    ) -> Result<Self::Credential, Status>;
+    ) -> impl Future<Output = Result<Self::Credential, Status>> + Send;
 
     /// Decides whether the opener may have the configuration of the node. `report` tells what its
     /// session holds for as long as the stream lives.

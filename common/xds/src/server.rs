@@ -94,7 +94,8 @@ impl<P: Protocol, C: Configuration> StreamingService<P::Request> for Method<P, C
         Box::pin(async move {
             let credential = service
                 .configuration
-                .authenticate(request.extensions(), request.metadata())?;
+                .authenticate(request.extensions(), request.metadata())
+                .await?;
             let (responses, receiver) = mpsc::channel(RESPONSES);
             let stream = Stream::<P, C> {
                 configuration: service.configuration,

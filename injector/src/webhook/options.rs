@@ -72,6 +72,18 @@ pub struct Options {
     )]
     pub service_account: String,
 
+    /// MutatingWebhookConfiguration whose webhooks are given the roots of --caRootFile as their caBundle
+    #[arg(
+        long = "webhookConfigName",
+        value_name = "NAME",
+        env = "INJECTION_WEBHOOK_CONFIG_NAME"
+    )]
+    pub webhook_config_name: Option<String>,
+
+    /// Use a Kubernetes configuration file instead of the pod's service account
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
     /// Install values, YAML; read again when it changes [default: the defaults of an installation]
     #[arg(long = "injectConfig", value_name = "FILE")]
     pub inject_config: Option<PathBuf>,

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::ReviewError;
+use super::bundle;
 use super::certificate::{self, CertificateError};
 use super::files::{self, ReadError};
 use super::options::Options;
@@ -55,6 +56,9 @@ pub enum ServeError {
     /// The trust domain or the service account cannot be part of an identity.
     #[error("no identity to ask the ca for: {0}")]
     Identity(#[from] identity::spiffe::SpiffeError),
+    /// No way to the cluster.
+    #[error(transparent)]
+    Cluster(#[from] kubernetes::client::ClientError),
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] process::http::BindError),
@@ -128,6 +132,7 @@ impl Injector {
                 tracing::error!(%error, "metrics are not served any more");
             }
         });
+        let stop = shutdown.clone();
         tasks.spawn(files::watch(
             configured,
             contents,
@@ -140,6 +145,10 @@ impl Injector {
                 Err(error) => tracing::warn!(%error, "the last good settings go on"),
             },
         ));
+        if let Some(name) = options.webhook_config_name {
+            let client = kubernetes::client::connect(options.kubeconfig.as_deref()).await?;
+            tasks.spawn(bundle::keep(client, name, options.ca_root_file, stop));
+        }
         tasks.close();
         Ok(Self {
             address,

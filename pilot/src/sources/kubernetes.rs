@@ -6,7 +6,6 @@
 //! kind is listed anew and compared with what is known, so only what differs goes on from here.
 
 mod cache;
-mod client;
 mod informer;
 mod kinds;
 mod read;
@@ -24,7 +23,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use cache::Cache;
-pub use client::{ClientError, connect};
 pub use kinds::{Kind, kinds};
 use status::{State, Statuses};
 

@@ -60,11 +60,14 @@ fn authenticate_at(
 ) -> Result<Caller, AuthenticationError> {
     let authenticator = Authenticator {
         trust_domain: "cluster.local".parse().unwrap(),
-        jwt: None,
+        tokens: None,
         audiences: vec!["istio-ca".to_owned()],
         trusted_forwarders: vec![ISTIOD.parse().unwrap()],
     };
-    authenticator.authenticate_at(peer, &headers(metadata), now)
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(authenticator.authenticate_at(peer, &headers(metadata), now))
 }
 
 #[test]

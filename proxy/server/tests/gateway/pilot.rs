@@ -68,7 +68,7 @@ impl Configuration for Pilot {
     type Credential = ();
     type Client = ();
 
-    fn authenticate(&self, _: &tonic::Extensions, _: &MetadataMap) -> Result<(), Status> {
+    async fn authenticate(&self, _: &tonic::Extensions, _: &MetadataMap) -> Result<(), Status> {
         Ok(())
     }
 

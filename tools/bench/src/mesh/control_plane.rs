@@ -143,7 +143,7 @@ impl Configuration for Served {
     type Credential = ();
     type Client = Proxy;
 
-    fn authenticate(&self, _: &tonic::Extensions, _: &MetadataMap) -> Result<(), Status> {
+    async fn authenticate(&self, _: &tonic::Extensions, _: &MetadataMap) -> Result<(), Status> {
         Ok(())
     }
 

@@ -25,8 +25,7 @@ pub enum ClientError {
     },
     /// No file was named, and none was found.
     #[error(
-        "no cluster to read: give --kubeconfig FILE (or KUBECONFIG), run in a pod with a service \
-         account's token, or read files with --configDir: {0}"
+        "no cluster: give --kubeconfig FILE (or KUBECONFIG), or run in a pod with a service account's token: {0}"
     )]
     Nowhere(#[source] Box<InferConfigError>),
     /// Certificates, keys or addresses of the configuration cannot be used.
@@ -64,6 +63,14 @@ fn client(mut config: Config) -> Result<Client, ClientError> {
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
     Client::try_from(config).map_err(|error| ClientError::Unusable(Box::new(error)))
+}
+
+/// What went wrong, in the API server's words where they are its own.
+pub fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{}: {}", status.code, status.message),
+        other => process::error::with_causes(other),
+    }
 }
 
 #[cfg(test)]
