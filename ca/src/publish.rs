@@ -126,8 +126,10 @@ pub(crate) async fn keep(client: Client, root: CurrentRoot, shutdown: Cancellati
                         "{NAME} is not published, trying again: {}",
                         kubernetes::client::said(&error)
                     );
-                    // At the next look, or the next event.
-                    break;
+                    // One that refuses is tried at the next look; an API server that is gone would refuse all.
+                    if !matches!(error, kube::Error::Api(_)) {
+                        break;
+                    }
                 }
             }
         }

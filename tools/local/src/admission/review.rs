@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::object::{list, namespace, text};
+use crate::object::{Key, list, namespace, text};
 use crate::random;
 
 /// One question.
@@ -94,6 +94,11 @@ pub(super) fn read(answer: &Value, request: &Request<'_>) -> Result<Verdict, Str
         let patch: json_patch::Patch =
             serde_json::from_slice(&bytes).map_err(|problem| unusable(problem.to_string()))?;
         json_patch::patch(&mut object, &patch).map_err(|problem| unusable(problem.to_string()))?;
+        if Key::of(&object) != Key::of(request.object) {
+            return Err(unusable(
+                "it changes the object's kind, name or namespace".to_owned(),
+            ));
+        }
     }
     Ok(Verdict::Allowed(object, warnings))
 }
@@ -104,7 +109,7 @@ mod tests {
     use super::*;
 
     fn answered(response: Value) -> Result<Verdict, String> {
-        let pod = json!({"metadata": {"name": "a"}});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
         let request = Request {
             uid: "u".to_owned(),
             object: &pod,
@@ -120,7 +125,7 @@ mod tests {
             json!({"uid": "u", "allowed": true, "patchType": "JSONPatch",
             "patch": patch, "warnings": ["mind"]}),
         );
-        let changed = json!({"metadata": {"name": "a", "labels": {"a": "b"}}});
+        let changed = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"a": "b"}}});
         assert_eq!(
             verdict.unwrap(),
             Verdict::Allowed(changed, vec!["mind".to_owned()])
@@ -136,6 +141,7 @@ mod tests {
     #[test]
     fn an_answer_that_makes_no_sense_is_no_permission() {
         let remove = STANDARD.encode(r#"[{"op":"remove","path":"/spec"}]"#);
+        let rename = STANDARD.encode(r#"[{"op":"replace","path":"/metadata/name","value":"b"}]"#);
         for (response, problem) in [
             (json!({"uid": "v", "allowed": true}), "response.uid"),
             (
@@ -149,6 +155,10 @@ mod tests {
             (
                 json!({"uid": "u", "allowed": true, "patch": remove, "patchType": "JSONPatch"}),
                 "response.patch",
+            ),
+            (
+                json!({"uid": "u", "allowed": true, "patch": rename, "patchType": "JSONPatch"}),
+                "name or namespace",
             ),
         ] {
             assert!(answered(response).unwrap_err().contains(problem));
