@@ -120,6 +120,13 @@ impl Case {
 fn mesh_config(statements: &str) -> &'static str {
     if statements.contains("DrainDuration = durationpb.New(time.Second * 23)") {
         "defaultConfig: {drainDuration: 23s}"
+    } else if statements.contains("InterceptionMode = meshapi.ProxyConfig_TPROXY") {
+        "defaultConfig: {interceptionMode: TPROXY}"
+    } else if statements.contains("ISTIO_META_TLS_CLIENT_KEY") {
+        "defaultConfig: {proxyMetadata: {ISTIO_META_TLS_CLIENT_KEY: \
+         /etc/identity/client/keys/client-key.pem}}"
+    } else if statements.contains("m.DefaultConfig.Tracing = &meshapi.Tracing{}") {
+        "defaultConfig: {tracing: {}}"
     } else if statements.contains("MeshConfig_InboundTrafficPolicy_LOCALHOST") {
         "inboundTrafficPolicy: {mode: LOCALHOST}"
     } else if statements.contains("OTEL_SEMANTIC_CONVENTIONS") {
